@@ -1,0 +1,171 @@
+package domain
+
+import (
+	"slices"
+	"time"
+)
+
+// AccessRequest asks whether a party may do something with a record (II.0, II.1).
+// It is never refused and never unknown: it is decided, recorded and answered.
+type AccessRequest struct {
+	Client       ID     `json:"client"`
+	Record       ID     `json:"record"`
+	Party        ID     `json:"party"`
+	Action       Action `json:"action"`
+	Purpose      ID     `json:"purpose"` // any id: one that I.3 doesn't know is a bar
+	Bearer       ID     `json:"bearer,omitzero"`
+	Recipient    ID     `json:"recipient,omitzero"`
+	BehalfOf     ID     `json:"behalfOf,omitzero"`
+	Confirmation ID     `json:"confirmation,omitzero"`
+	Approval     ID     `json:"approval,omitzero"`
+}
+
+func (c *AccessRequest) check() *Fault {
+	if c.Recipient != "" && c.Action != Transfer {
+		return invalid("/recipient", "only a transfer has a recipient")
+	}
+	return nil
+}
+
+func (c *AccessRequest) about(v View) Subject {
+	if k, _ := client(v, c.Client); k == nil {
+		return Subject{}
+	}
+	return Subject{Client: c.Client}
+}
+
+func (c *AccessRequest) decide(d *deciding) *Fault {
+	d.decision = DecideAccess(d, c, d.at, d.id)
+	return nil
+}
+
+func (c *AccessRequest) apply(a *applying) {
+	d := a.e.Decision
+	switch {
+	case d == nil:
+	case !d.Granted():
+		k := violatingKey(c.Client, c.Party)
+		if open, _ := get[Violating](a, k); open == nil {
+			a.set(k, &Violating{Violation: d.Violation})
+		}
+	case c.Action == Modify:
+		if e, _ := evidence(a, c.Confirmation); e != nil {
+			a.set(spentKey(c.Client, e.Kind, e.SHA256), &Spent{})
+		}
+	}
+}
+
+func violatingKey(of, party ID) Key {
+	return Key{Kind: KindViolating, A: string(of), C: string(party)}
+}
+
+// DecideAccess looks at every bar even after the first that stands: the officer
+// needs to see all that would have to change. With no bar, one basis grants
+// (contract, section 3). Attempt is the id of the event that records the decision.
+func DecideAccess(v View, req *AccessRequest, at time.Time, attempt UUID) *Decision {
+	d := &Decision{Decision: Denied, Attempt: attempt, Rules: Rules}
+	if e := EditionInForce(v, at); e != nil {
+		d.Edition = e.Number
+	}
+	a, missing := look(v, req, at)
+	if missing != nil {
+		d.Reasons = merged(missing)
+	} else {
+		d.Decision, d.Reasons = a.decide()
+	}
+	if d.Granted() {
+		return d
+	}
+	d.Violation = attempt
+	if open, _ := get[Violating](v, violatingKey(req.Client, req.Party)); open != nil {
+		d.Violation = open.Violation
+	}
+	return d
+}
+
+// An access is one request with all that is known of its parts.
+type access struct {
+	View
+	*AccessRequest
+	at     time.Time
+	record *Record
+	// The one that asks, and the one that it would reach in a transfer.
+	sender, recipient side
+	bearer            *Party
+	principal         *Party // of behalfOf; nil where it isn't registered
+	purpose           Purpose
+	// used is the confirmation that a grant uses up.
+	used []Reason
+}
+
+// A side is a party before one of the client's records.
+type side struct {
+	id     ID
+	party  *Party
+	since  Seq // the event that registered it
+	action Action
+}
+
+// look finds what the request names. Where client, record, party or bearer is not
+// registered, all that apply are the only reasons (II.0).
+func look(v View, req *AccessRequest, at time.Time) (*access, []Reason) {
+	a := &access{View: v, AccessRequest: req, at: at}
+	var missing []Reason
+	unregistered := func(code string) { missing = append(missing, Reason{Clause: "II.0", Code: code}) }
+	if c, _ := client(v, req.Client); c == nil {
+		unregistered("unknown-client")
+	} else if a.record, _ = record(v, req.Client, req.Record); a.record == nil {
+		unregistered("unknown-record")
+	}
+	p, k := party(v, req.Party)
+	a.sender = side{req.Party, p, k.First, req.Action}
+	if req.Bearer != "" {
+		a.bearer, _ = party(v, req.Bearer)
+	}
+	if p == nil || req.Bearer != "" && a.bearer == nil {
+		unregistered("unknown-party")
+	}
+	if missing != nil {
+		return nil, missing
+	}
+	if req.BehalfOf != "" {
+		a.principal, _ = party(v, req.BehalfOf)
+	}
+	if req.Recipient != "" {
+		p, k := party(v, req.Recipient)
+		a.recipient = side{req.Recipient, p, k.First, Consult}
+	}
+	if p := Purpose(req.Purpose); slices.Contains(Purposes, p) {
+		a.purpose = p
+	}
+	return a, nil
+}
+
+// decide: every bar denies; with no bar, the first basis that serves grants.
+func (a *access) decide() (string, []Reason) {
+	var against []Reason
+	for _, bar := range bars {
+		against = append(against, bar(a)...)
+	}
+	serves, why := a.basis(a.sender)
+	if serves && a.Recipient != "" && a.recipient.party != nil {
+		// It was a bar where the recipient's had none; here it is a part of the grant.
+		_, theirs := a.basis(a.recipient)
+		why = append(why, prefixed(theirs)...)
+	}
+	switch {
+	case !serves:
+		return Denied, merged(append(against, why...))
+	case len(against) > 0:
+		return Denied, merged(against)
+	}
+	return Granted, merged(append(why, a.used...))
+}
+
+// prefixed are the reasons of a recipient.
+func prefixed(rs []Reason) []Reason {
+	for i := range rs {
+		rs[i].Code = "recipient-" + rs[i].Code
+	}
+	return rs
+}

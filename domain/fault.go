@@ -1,0 +1,66 @@
+package domain
+
+import "fmt"
+
+// A Code is how a command failed (contract, section 2).
+type Code string
+
+// The codes of a failed command.
+const (
+	Invalid         Code = "invalid"
+	Unauthenticated Code = "unauthenticated"
+	Conflict        Code = "conflict"
+	Forbidden       Code = "forbidden"
+	Unknown         Code = "unknown"
+	Exists          Code = "exists"
+	Ended           Code = "ended"
+	Refused         Code = "refused"
+	Unavailable     Code = "unavailable"
+)
+
+// A Fault is why a command was not accepted. It is an answer, not an accident:
+// one that is Forbidden or Refused is itself recorded.
+type Fault struct {
+	Code   Code   `json:"code"`
+	Clause Clause `json:"clause,omitempty"`
+	Reason string `json:"reason,omitempty"` // of the contract's tables, such as "evidence-unfit"
+	Field  string `json:"field,omitempty"`  // JSON pointer
+	// Message is for a person. It holds ids only, no personal data.
+	Message string `json:"message"`
+}
+
+func (f *Fault) Error() string {
+	switch {
+	case f.Clause != "":
+		return fmt.Sprintf("%s under %s (%s): %s", f.Code, f.Clause, f.Reason, f.Message)
+	case f.Field != "":
+		return fmt.Sprintf("%s %s: %s", f.Code, f.Field, f.Message)
+	}
+	return fmt.Sprintf("%s: %s", f.Code, f.Message)
+}
+
+// Recorded says whether the fault is itself an event.
+func (f *Fault) Recorded() bool { return f.Code == Forbidden || f.Code == Refused }
+
+// invalid blames a value of the command; at is its JSON pointer into the data.
+func invalid(at, message string) *Fault {
+	return &Fault{Code: Invalid, Field: "/data" + at, Message: message}
+}
+
+// unknown blames a reference to what is not there.
+func unknown(at, message string, args ...any) *Fault {
+	return &Fault{Code: Unknown, Field: "/data" + at, Message: fmt.Sprintf(message, args...)}
+}
+
+func exists(at, message string, args ...any) *Fault {
+	return &Fault{Code: Exists, Field: "/data" + at, Message: fmt.Sprintf(message, args...)}
+}
+
+func ended(at, message string, args ...any) *Fault {
+	return &Fault{Code: Ended, Field: "/data" + at, Message: fmt.Sprintf(message, args...)}
+}
+
+// refused says that the statement forbids the command.
+func refused(clause Clause, reason, message string, args ...any) *Fault {
+	return &Fault{Code: Refused, Clause: clause, Reason: reason, Message: fmt.Sprintf(message, args...)}
+}

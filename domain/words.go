@@ -1,0 +1,406 @@
+package domain
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Every word below checks itself when it is read (encoding.TextUnmarshaler): a
+// value outside its pattern or closed set never becomes one. The zero value is
+// "left out".
+
+var errWord = errors.New("not a word of this ledger")
+
+// An ID is the caller's name for a thing, ^[a-z0-9][a-z0-9_-]{0,62}$. It holds no
+// personal data.
+type ID string
+
+// UnmarshalText refuses what is outside the pattern.
+func (id *ID) UnmarshalText(b []byte) error {
+	if !isID(b) {
+		return errors.New("an id is 1 to 63 of a-z 0-9 _ -, and starts with a letter or a digit")
+	}
+	*id = ID(b)
+	return nil
+}
+
+func isID(b []byte) bool {
+	if len(b) == 0 || len(b) > 63 {
+		return false
+	}
+	for i, c := range b {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		case i > 0 && (c == '_' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// A Text is a † field: personal or free text of at most 2,000 characters. The law
+// sees its commitment alone, "sha256:" and 64 hex digits (contract, section 7).
+type Text string
+
+// UnmarshalText refuses what is no commitment.
+func (t *Text) UnmarshalText(b []byte) error {
+	rest, ok := strings.CutPrefix(string(b), "sha256:")
+	if !ok || !isHex(rest, 64) {
+		return errors.New("a † field holds a commitment, sha256: and 64 hex digits")
+	}
+	*t = Text(b)
+	return nil
+}
+
+// A Digest is a SHA-256 in 64 lower case hex digits.
+type Digest string
+
+// UnmarshalText refuses what is no digest.
+func (d *Digest) UnmarshalText(b []byte) error {
+	if !isHex(string(b), 64) {
+		return errors.New("a digest is 64 lower case hex digits")
+	}
+	*d = Digest(b)
+	return nil
+}
+
+func isHex(s string, n int) bool {
+	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// A UUID in lower case, with its hyphens.
+type UUID string
+
+// UnmarshalText refuses what is no UUID in lower case.
+func (u *UUID) UnmarshalText(b []byte) error {
+	if !IsUUID(string(b)) {
+		return errors.New("a UUID is 36 characters, in lower case")
+	}
+	*u = UUID(b)
+	return nil
+}
+
+// IsUUID says whether s is a UUID in lower case, with its hyphens.
+func IsUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range 36 {
+		c := s[i]
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if c != '-' {
+				return false
+			}
+		} else if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// A PublicKey is an NKey user key, U and 55 characters of base 32.
+type PublicKey string
+
+// UnmarshalText refuses what has not the form of an NKey user key. Its checksum
+// is looked at where a signature is (commands).
+func (k *PublicKey) UnmarshalText(b []byte) error {
+	if len(b) != 56 || b[0] != 'U' || strings.Trim(string(b), "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+		return errors.New("a public key is an NKey user key, U and 55 characters of base 32")
+	}
+	*k = PublicKey(b)
+	return nil
+}
+
+// A LogKey is a C2SP verifier key, name+hash+base64.
+type LogKey string
+
+// UnmarshalText refuses what has not the form of a verifier key.
+func (k *LogKey) UnmarshalText(b []byte) error {
+	name, rest, ok := strings.Cut(string(b), "+")
+	hash, key, ok2 := strings.Cut(rest, "+")
+	if !ok || !ok2 || name == "" || len(b) > 200 || !isHex(hash, 8) || len(key) != 44 ||
+		strings.ContainsFunc(string(b), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("a log key is a C2SP verifier key, name+hash+base64")
+	}
+	*k = LogKey(b)
+	return nil
+}
+
+// A MediaType is type/subtype of RFC 6838, without parameters.
+type MediaType string
+
+// UnmarshalText refuses what is no media type.
+func (m *MediaType) UnmarshalText(b []byte) error {
+	kind, sub, ok := strings.Cut(string(b), "/")
+	if !ok || !isRestrictedName(kind) || !isRestrictedName(sub) {
+		return errors.New("a media type is type/subtype, such as application/pdf")
+	}
+	*m = MediaType(b)
+	return nil
+}
+
+func isRestrictedName(s string) bool {
+	if s == "" || len(s) > 127 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		alnum := c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z'
+		if !alnum && (i == 0 || !strings.ContainsRune("!#$&-^_.+", rune(c))) {
+			return false
+		}
+	}
+	return true
+}
+
+// word reads one of a closed set.
+func word[W ~string](w *W, b []byte, set []W) error {
+	for _, s := range set {
+		if string(b) == string(s) {
+			*w = s
+			return nil
+		}
+	}
+	names := make([]string, len(set))
+	for i, s := range set {
+		names[i] = string(s)
+	}
+	return errors.New("one of " + strings.Join(names, " ") + " is wanted")
+}
+
+// A Category says by which clause a party may come near data at all.
+type Category string
+
+// The categories, by their clause.
+const (
+	Staff      Category = "staff"      // III.1
+	Contractor Category = "contractor" // III.2, P.3
+	External   Category = "external"   // III.3, IV.2: client-related or third persons and institutions
+	Authority  Category = "authority"  // III.4
+	Assignee   Category = "assignee"   // III.6
+)
+
+// Categories is the closed set.
+var Categories = []Category{Staff, Contractor, External, Authority, Assignee}
+
+// UnmarshalText refuses what is no category.
+func (c *Category) UnmarshalText(b []byte) error { return word(c, b, Categories) }
+
+// A PartyKind is person or institution.
+type PartyKind string
+
+// The kinds of party.
+const (
+	Person      PartyKind = "person"
+	Institution PartyKind = "institution"
+)
+
+// PartyKinds is the closed set.
+var PartyKinds = []PartyKind{Person, Institution}
+
+// UnmarshalText refuses what is no kind of party.
+func (k *PartyKind) UnmarshalText(b []byte) error { return word(k, b, PartyKinds) }
+
+// A Role is what an actor may do.
+type Role string
+
+// The roles of actors.
+const (
+	Clerk      Role = "clerk"
+	Officer    Role = "officer" // the confidentiality officer, II.1
+	Manager    Role = "manager" // management, II.2
+	Auditor    Role = "auditor"
+	Gateway    Role = "gateway"
+	Subscriber Role = "subscriber"
+	Admin      Role = "admin"
+)
+
+// Roles is the closed set.
+var Roles = []Role{Clerk, Officer, Manager, Auditor, Gateway, Subscriber, Admin}
+
+// UnmarshalText refuses what is no role.
+func (r *Role) UnmarshalText(b []byte) error { return word(r, b, Roles) }
+
+// A Purpose is a use that I.3 names.
+type Purpose string
+
+// The purposes, I.3.1 to I.3.10.
+const (
+	ServicePlan       Purpose = "service-plan"
+	Consultation      Purpose = "consultation"
+	EngagementSigning Purpose = "engagement"
+	Service           Purpose = "service"
+	Notarisation      Purpose = "notarisation"
+	Inspection        Purpose = "inspection"
+	Registration      Purpose = "registration"
+	Fees              Purpose = "fees"
+	EngagementRelated Purpose = "engagement-related"
+	Relationship      Purpose = "relationship"
+)
+
+// Purposes is the closed set, I.3.1 to I.3.10 in this order.
+var Purposes = []Purpose{ServicePlan, Consultation, EngagementSigning, Service, Notarisation,
+	Inspection, Registration, Fees, EngagementRelated, Relationship}
+
+// UnmarshalText refuses what is no purpose of I.3.
+func (p *Purpose) UnmarshalText(b []byte) error { return word(p, b, Purposes) }
+
+// needsEngagement: I.3.4 to I.3.9 are uses under an Engagement Confirmation.
+func (p Purpose) needsEngagement() bool {
+	i := slices.Index(Purposes, p)
+	return i >= 3 && i <= 8
+}
+
+// An Action is what is done with a record.
+type Action string
+
+// The actions.
+const (
+	Consult  Action = "consult"
+	Use      Action = "use"
+	Transfer Action = "transfer"
+	Modify   Action = "modify"
+)
+
+// Actions is the closed set.
+var Actions = []Action{Consult, Use, Transfer, Modify}
+
+// UnmarshalText refuses what is no action.
+func (a *Action) UnmarshalText(b []byte) error { return word(a, b, Actions) }
+
+// An EvidenceKind is the kind of a written instrument.
+type EvidenceKind string
+
+// The kinds of evidence.
+const (
+	EngagementConfirmation   EvidenceKind = "engagement-confirmation"
+	ConfirmationLetter       EvidenceKind = "confirmation-letter"
+	SpecialAuthorization     EvidenceKind = "special-authorization"
+	ConsentPaper             EvidenceKind = "consent"
+	UndertakingPaper         EvidenceKind = "undertaking"
+	SpecialTerms             EvidenceKind = "special-terms"
+	ModificationConfirmation EvidenceKind = "modification-confirmation"
+	DestructionRequest       EvidenceKind = "destruction-request"
+	DestructionCertificate   EvidenceKind = "destruction-certificate"
+	Notice                   EvidenceKind = "notice"
+	Surveillance             EvidenceKind = "surveillance"
+	OtherPaper               EvidenceKind = "other"
+)
+
+// EvidenceKinds is the closed set.
+var EvidenceKinds = []EvidenceKind{EngagementConfirmation, ConfirmationLetter, SpecialAuthorization, ConsentPaper,
+	UndertakingPaper, SpecialTerms, ModificationConfirmation, DestructionRequest, DestructionCertificate, Notice,
+	Surveillance, OtherPaper}
+
+// UnmarshalText refuses what is no kind of evidence.
+func (k *EvidenceKind) UnmarshalText(b []byte) error { return word(k, b, EvidenceKinds) }
+
+// A Custody says where the content of evidence lies.
+type Custody string
+
+// The places of evidence.
+const (
+	InLedger Custody = "ledger"
+	OnPaper  Custody = "paper"
+)
+
+// Custodies is the closed set.
+var Custodies = []Custody{InLedger, OnPaper}
+
+// UnmarshalText refuses what is no custody.
+func (c *Custody) UnmarshalText(b []byte) error { return word(c, b, Custodies) }
+
+// A Class of record is ordinary or sensitive (II.4).
+type Class string
+
+// The classes of records.
+const (
+	Ordinary  Class = "ordinary"
+	Sensitive Class = "sensitive"
+)
+
+// Classes is the closed set.
+var Classes = []Class{Ordinary, Sensitive}
+
+// UnmarshalText refuses what is no class.
+func (c *Class) UnmarshalText(b []byte) error { return word(c, b, Classes) }
+
+// A Medium is how a record is kept (II.0).
+type Medium string
+
+// The media.
+const (
+	Electronic Medium = "electronic"
+	Physical   Medium = "physical"
+)
+
+// Media is the closed set.
+var Media = []Medium{Electronic, Physical}
+
+// UnmarshalText refuses what is no medium.
+func (m *Medium) UnmarshalText(b []byte) error { return word(m, b, Media) }
+
+// A Method of destruction (II.5).
+type Method string
+
+// Methods is the closed set.
+var Methods = []Method{"shred", "pulp", "incinerate", "wipe", "degauss", "crypto-erase"}
+
+// UnmarshalText refuses what is no method of destruction.
+func (m *Method) UnmarshalText(b []byte) error { return word(m, b, Methods) }
+
+// A RetentionStart says from when a record's retention runs.
+type RetentionStart string
+
+// Retention runs from registration, or from the last closing of the engagement.
+const (
+	AfterRegistration RetentionStart = "registration"
+	AfterEngagement   RetentionStart = "engagement"
+)
+
+// UnmarshalText refuses what retention can't run from.
+func (r *RetentionStart) UnmarshalText(b []byte) error {
+	return word(r, b, []RetentionStart{AfterRegistration, AfterEngagement})
+}
+
+// True is a flag that is given or left out, never given as false.
+type True bool
+
+// UnmarshalJSON refuses all but true.
+func (t *True) UnmarshalJSON(b []byte) error {
+	if string(b) != "true" {
+		return errors.New("only true is wanted here")
+	}
+	*t = true
+	return nil
+}
+
+// A Time is RFC 3339 with up to nanoseconds. The zero Time is "left out".
+type Time struct{ time.Time }
+
+// UnmarshalText refuses what RFC 3339 doesn't know, and more than nanoseconds.
+func (t *Time) UnmarshalText(b []byte) error {
+	if i := strings.IndexByte(string(b), '.'); i > 0 {
+		digits := 0
+		for _, c := range b[i+1:] {
+			if c < '0' || c > '9' {
+				break
+			}
+			digits++
+		}
+		if digits > 9 {
+			return errors.New("a time is RFC 3339 with up to nanoseconds")
+		}
+	}
+	if err := t.Time.UnmarshalText(b); err != nil {
+		return errors.New("a time is RFC 3339 with up to nanoseconds, such as 2026-01-31T09:00:00Z")
+	}
+	return nil
+}
+
+// passed says whether an end of validity has come. Bounds are half-open: what is
+// valid until T is not valid at T. A zero end never comes.
+func (t Time) passed(at time.Time) bool { return !t.IsZero() && !at.Before(t.Time) }
