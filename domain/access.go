@@ -34,10 +34,7 @@ func (c *AccessRequest) about(v View) Subject {
 	return Subject{Client: c.Client}
 }
 
-func (c *AccessRequest) decide(d *deciding) *Fault {
-	d.decision = DecideAccess(d, c, d.at, d.id)
-	return nil
-}
+func (c *AccessRequest) decide(d *deciding) { d.decision = DecideAccess(d, c, d.at, d.id) }
 
 func (c *AccessRequest) apply(a *applying) {
 	d := a.e.Decision
@@ -64,10 +61,10 @@ func violatingKey(of, party ID) Key {
 // (contract, section 3). Attempt is the id of the event that records the decision.
 func DecideAccess(v View, req *AccessRequest, at time.Time, attempt UUID) *Decision {
 	d := &Decision{Decision: Denied, Attempt: attempt, Rules: Rules}
-	if e := EditionInForce(v, at); e != nil {
-		d.Edition = e.Number
-	}
 	a, missing := look(v, req, at)
+	if a.edition != nil {
+		d.Edition = a.edition.Number
+	}
 	if missing != nil {
 		d.Reasons = merged(missing)
 	} else {
@@ -87,8 +84,9 @@ func DecideAccess(v View, req *AccessRequest, at time.Time, attempt UUID) *Decis
 type access struct {
 	View
 	*AccessRequest
-	at     time.Time
-	record *Record
+	at      time.Time
+	edition *Edition // in force; nil where none is yet
+	record  *Record
 	// The one that asks, and the one that it would reach in a transfer.
 	sender, recipient side
 	bearer            *Party
@@ -100,16 +98,17 @@ type access struct {
 
 // A side is a party before one of the client's records.
 type side struct {
-	id     ID
-	party  *Party
-	since  Seq // the event that registered it
-	action Action
+	id       ID
+	party    *Party
+	since    Seq // the event that registered it
+	action   Action
+	behalfOf ID // in whose place it comes
 }
 
 // look finds what the request names. Where client, record, party or bearer is not
 // registered, all that apply are the only reasons (II.0).
 func look(v View, req *AccessRequest, at time.Time) (*access, []Reason) {
-	a := &access{View: v, AccessRequest: req, at: at}
+	a := &access{View: v, AccessRequest: req, at: at, edition: EditionInForce(v, at)}
 	var missing []Reason
 	unregistered := func(code string) { missing = append(missing, Reason{Clause: "II.0", Code: code}) }
 	if c, _ := client(v, req.Client); c == nil {
@@ -118,7 +117,7 @@ func look(v View, req *AccessRequest, at time.Time) (*access, []Reason) {
 		unregistered("unknown-record")
 	}
 	p, k := party(v, req.Party)
-	a.sender = side{req.Party, p, k.First, req.Action}
+	a.sender = side{req.Party, p, k.First, req.Action, req.BehalfOf}
 	if req.Bearer != "" {
 		a.bearer, _ = party(v, req.Bearer)
 	}
@@ -126,14 +125,14 @@ func look(v View, req *AccessRequest, at time.Time) (*access, []Reason) {
 		unregistered("unknown-party")
 	}
 	if missing != nil {
-		return nil, missing
+		return a, missing
 	}
 	if req.BehalfOf != "" {
 		a.principal, _ = party(v, req.BehalfOf)
 	}
 	if req.Recipient != "" {
 		p, k := party(v, req.Recipient)
-		a.recipient = side{req.Recipient, p, k.First, Consult}
+		a.recipient = side{req.Recipient, p, k.First, Consult, ""}
 	}
 	if p := Purpose(req.Purpose); slices.Contains(Purposes, p) {
 		a.purpose = p
@@ -169,3 +168,7 @@ func prefixed(rs []Reason) []Reason {
 	}
 	return rs
 }
+
+// Check looks at what the request's fields say of each other, for a question that
+// decides it without recording it.
+func (c *AccessRequest) Check() *Fault { return c.check() }

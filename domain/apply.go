@@ -1,5 +1,7 @@
 package domain
 
+import "slices"
+
 // Apply says which facts an event changes; v is the view after the event before
 // it. It is pure: the same view and event give the same changes for ever.
 func Apply(v View, e *Event) []Change {
@@ -43,6 +45,9 @@ func (a *applying) Get(k Key) (Known, bool) {
 	}
 	return a.View.Get(k)
 }
+
+// blank says whether a † field of the event was blank when it was opened.
+func (a *applying) blank(pointer string) bool { return slices.Contains(a.e.Blank, pointer) }
 
 // set makes the fact what it is from this event on.
 func (a *applying) set(k Key, f Fact) {

@@ -9,24 +9,15 @@ type AssignmentNotify struct {
 	Evidence ID `json:"evidence,omitzero"`
 }
 
-func (c *AssignmentNotify) check() *Fault      { return nil }
 func (c *AssignmentNotify) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *AssignmentNotify) decide(d *deciding) *Fault {
-	if f := d.client(c.Client); f != nil {
-		return f
+func (c *AssignmentNotify) decide(d *deciding) {
+	d.client(c.Client)
+	p := d.party("/assignee", c.Assignee)
+	d.reference("/evidence", c.Evidence)
+	if d.fault == nil && p.Category != Assignee {
+		d.refuse("III.6", "not-assignee", "%s is %s, and only an assignee is told of so", c.Assignee, p.Category)
 	}
-	p, f := d.party("/assignee", c.Assignee)
-	if f != nil {
-		return f
-	}
-	if f := d.optionalEvidence("/evidence", c.Evidence); f != nil {
-		return f
-	}
-	if p.Category != Assignee {
-		return refused("III.6", "not-assignee", "%s is %s, and only an assignee is told of so", c.Assignee, p.Category)
-	}
-	return nil
 }
 
 func (c *AssignmentNotify) apply(a *applying) {

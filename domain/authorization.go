@@ -20,46 +20,32 @@ type AuthorizationIssue struct {
 func (c *AuthorizationIssue) check() *Fault      { return c.Scope.check("/scope") }
 func (c *AuthorizationIssue) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *AuthorizationIssue) decide(d *deciding) *Fault {
-	if f := d.client(c.Client); f != nil {
-		return f
-	}
-	p, f := d.party("/party", c.Party)
-	if f != nil {
-		return f
-	}
+func (c *AuthorizationIssue) decide(d *deciding) {
+	d.client(c.Client)
+	p := d.party("/party", c.Party)
 	var under *Engagement
 	if c.Engagement != "" {
-		if under, f = d.engagement("/engagement", c.Client, c.Engagement); f != nil {
-			return f
-		}
+		under = d.engagement("/engagement", c.Client, c.Engagement)
 	}
-	if f := d.scope("/scope", c.Client, &c.Scope, ""); f != nil {
-		return f
-	}
-	if f := d.optionalEvidence("/evidence", c.Evidence); f != nil {
-		return f
-	}
-	if f := d.freeRight("/authorization", c.Client, Authorized, c.Authorization); f != nil {
-		return f
-	}
+	d.scope("/scope", c.Client, &c.Scope, "")
+	d.reference("/evidence", c.Evidence)
+	d.free("/authorization", c.Client, Authorized, c.Authorization)
+	d.serving(c.Party)
 	switch {
-	case p.Retired:
-		return retired(c.Party)
+	case d.fault != nil:
 	case d.blank("/need"):
-		return refused("II.2", "no-need", "say why %s needs to know; data is consulted on a need-to-know basis only", c.Party)
+		d.refuse("II.2", "no-need", "say why %s needs to know; data is consulted on a need-to-know basis only", c.Party)
 	case under == nil && slices.ContainsFunc(c.Purposes, Purpose.needsEngagement):
-		return refused("II.2", "no-relation", "purposes from service to engagement-related are under an engagement; name it")
+		d.refuse("II.2", "no-relation", "purposes from service to engagement-related are under an engagement; name it")
 	case under != nil && under.Closed:
-		return refused("II.2", "no-relation", "the engagement %s is closed", c.Engagement)
+		d.refuse("II.2", "no-relation", "the engagement %s is closed", c.Engagement)
 	case p.Category == External:
-		return refused("III.3", "external", "%s is external: the client designates it, or consents", c.Party)
+		d.refuse("III.3", "external", "%s is external: the client designates it, or consents", c.Party)
 	case p.Category == Contractor && !undertaken(d, c.Party, d.at):
-		return refused("P.3", "no-undertaking", "the contractor %s has no undertaking of confidentiality in force; record it first", c.Party)
+		d.refuse("P.3", "no-undertaking", "the contractor %s has no undertaking of confidentiality in force; record it first", c.Party)
 	case d.isOwn(c.Party):
-		return refused("II.2", "self-issued", "nobody authorises themselves or their own institution")
+		d.refuse("II.2", "self-issued", "nobody authorises themselves or their own institution")
 	}
-	return nil
 }
 
 func (c *AuthorizationIssue) apply(a *applying) {
@@ -75,11 +61,10 @@ type AuthorizationRevoke struct {
 	Reason        Text `json:"reason"`
 }
 
-func (c *AuthorizationRevoke) check() *Fault      { return nil }
 func (c *AuthorizationRevoke) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *AuthorizationRevoke) decide(d *deciding) *Fault {
-	return d.liveRight("/authorization", c.Client, Authorized, c.Authorization)
+func (c *AuthorizationRevoke) decide(d *deciding) {
+	d.ends("/authorization", c.Client, Authorized, c.Authorization)
 }
 
 func (c *AuthorizationRevoke) apply(a *applying) { a.endRight(c.Client, Authorized, c.Authorization) }

@@ -61,7 +61,10 @@ func recipientMissing(a *access) []Reason {
 
 // recordDestroyed: II.5.
 func recordDestroyed(a *access) []Reason {
-	return oneIf(a.record.Destroyed != 0, Reason{Clause: "II.5", Code: "destroyed", Refs: []Seq{a.record.Destroyed}})
+	if a.record.Destroyed == 0 {
+		return nil
+	}
+	return []Reason{{Clause: "II.5", Code: "destroyed", Refs: []Seq{a.record.Destroyed}}}
 }
 
 // notOfParty: III.5. Whoever comes in a party's place is registered as of it.
@@ -86,7 +89,7 @@ func confirmation(a *access) []Reason {
 		return nil
 	}
 	e, filed := evidence(a, a.Confirmation)
-	if e == nil || !e.fits(ModificationConfirmation, a.Client, "") || e.Record != "" && e.Record != a.AccessRequest.Record {
+	if e == nil || !e.fits(ModificationConfirmation, Subject{Client: a.Client}) || e.Record != "" && e.Record != a.AccessRequest.Record {
 		return []Reason{{Clause: "IV.3", Code: "confirmation-missing"}}
 	}
 	paper := []ID{a.Confirmation}
@@ -109,7 +112,7 @@ func recipientBarred(a *access) []Reason {
 	if a.Recipient == "" || s.party == nil {
 		return nil
 	}
-	why := oneIf(s.party.Retired, Reason{Clause: "P.1", Code: "party-retired", Refs: []Seq{s.party.RetiredAt}})
+	why := oneIf(s.party.Retired, Reason{Clause: "P.1", Code: "party-retired", Refs: nonzero(s.party.RetiredAt)})
 	why = append(why, s.untrained(a, s.id)...)
 	why = append(why, s.noUndertaking(a)...)
 	why = append(why, s.notNotified(a)...)

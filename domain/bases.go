@@ -1,9 +1,6 @@
 package domain
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // The checks that a right passes to cover an access, in the contract's order. A
 // right's stage is the first that it fails.
@@ -18,9 +15,9 @@ const (
 	serves
 )
 
-// failures is what stands for each check that failed, by the kind of right. Clause
-// and code; a † row of the contract's table each.
-var failures = map[RightKind][serves]struct {
+// failures is the contract's table of what is said of a kind of right by the check
+// that the one that got furthest failed.
+var failures = map[RightKind]*[serves]struct {
 	clause Clause
 	code   string
 }{
@@ -50,108 +47,71 @@ var failures = map[RightKind][serves]struct {
 	},
 }
 
-// basis looks for the first basis that serves the side. Where none does, each kind
-// of right that the party could have says why, by the one that got furthest.
+// basis looks for the first basis that serves the side, in the contract's order.
+// Where none does, each kind of right that the party could have says why, by the one
+// that got furthest. A consent names neither staff nor a contractor (II.0).
 func (a *access) basis(s side) (bool, []Reason) {
-	if a.BehalfOf != "" && s.id == a.sender.id && s.action == a.sender.action {
+	if s.behalfOf != "" {
 		return a.delegated(s) // then no other basis is looked at
 	}
+	own, early, asContact := Authorized, false, (*Contact)(nil)
 	if s.party.Category == External {
-		return a.external(s)
+		own, early = Designated, !everDesignated(a, a.Client)
+		if c, _ := contact(a, a.Client, s.id); early && c != nil && !c.Dropped {
+			asContact = c
+		}
 	}
-	ok, why := a.authorized(s)
-	if ok || s.party.Category != Authority && s.party.Category != Assignee {
-		return ok, why
+	if asContact != nil && s.action == Consult {
+		return true, []Reason{asContact.reason(s.id, "contact")}
 	}
-	if ok, theirs := a.consented(s); ok || theirs != nil {
-		return ok, oneOf(ok, theirs, why)
+	first, consent := a.furthest(s, own)
+	switch {
+	case first.stage == serves:
+		return true, a.granted(s, first.right)
+	case consent.stage == serves:
+		return true, []Reason{consent.right.reason("II.1", "consented")}
+	}
+	var why []Reason
+	switch {
+	case asContact != nil: // in a contact's time no designation is in force, so none got further
+		why = []Reason{asContact.reason(s.id, "action-not-covered")}
+	case early && first.stage == failsExists:
+		why = []Reason{{Clause: "IV.2", Code: "not-contact"}}
+	default:
+		why = []Reason{first.failed(a, own)}
+	}
+	if consent.stage != failsExists { // silent where none ever named the party
+		why = append(why, consent.failed(a, Consented))
 	}
 	return false, why
 }
 
-// oneOf is what served alone, or else all that speaks against.
-func oneOf(ok bool, last, before []Reason) []Reason {
-	if ok {
-		return last
-	}
-	return append(before, last...)
-}
-
-// external: IV.2, III.3 and II.1, in this order.
-func (a *access) external(s side) (bool, []Reason) {
-	ok, why := a.contactOrDesignated(s)
-	if ok {
-		return true, why
-	}
-	ok, theirs := a.consented(s)
-	return ok, oneOf(ok, theirs, why)
-}
-
-// contactOrDesignated: IV.2, then III.3. A contact consults any record, sensitive
-// ones too, for as long as nobody has ever been designated; then only those do who
-// are (IV.1).
-func (a *access) contactOrDesignated(s side) (bool, []Reason) {
-	early := !everDesignated(a, a.Client)
-	if early {
-		c, _ := contact(a, a.Client, s.id)
-		if c != nil && !c.Dropped {
-			r := Reason{Clause: "IV.2", Code: "contact", Right: "contact/" + string(s.id), Refs: []Seq{c.Named}}
-			if c.Evidence != "" {
-				r.Evidence = []ID{c.Evidence}
-			}
-			if s.action == Consult {
-				return true, []Reason{r}
-			}
-			r.Code = "action-not-covered"
-			return false, []Reason{r} // no designation is in force in a contact's time, so none got further
-		}
-	}
-	best, stage := a.furthest(s, Designated)
-	switch {
-	case stage == serves:
-		return true, []Reason{best.reason("III.3", "designated")}
-	case stage == failsExists && early:
-		return false, []Reason{{Clause: "IV.2", Code: "not-contact"}}
-	}
-	return false, []Reason{a.failed(Designated, best, stage)}
-}
-
-// consented: II.1. Silent where no consent ever named the party.
-func (a *access) consented(s side) (bool, []Reason) {
-	best, stage := a.furthest(s, Consented)
-	switch stage {
-	case serves:
-		return true, []Reason{best.reason("II.1", "consented")}
-	case failsExists:
-		return false, nil
-	}
-	return false, []Reason{a.failed(Consented, best, stage)}
+// reason: IV.2. A contact consults any record, sensitive ones too, for as long as
+// nobody has ever been designated; then only those do who are (IV.1).
+func (c *Contact) reason(id ID, code string) Reason {
+	return Reason{Clause: "IV.2", Code: code, Right: "contact/" + string(id), Refs: []Seq{c.Named}, Evidence: papers(c.Evidence)}
 }
 
 // categoryClauses is under which a category may come near data at all.
 var categoryClauses = map[Category]Clause{Staff: "III.1", Contractor: "III.2", Authority: "III.4", Assignee: "III.6"}
 
-// authorized: II.2, with the clause of the party's category.
-func (a *access) authorized(s side) (bool, []Reason) {
-	best, stage := a.furthest(s, Authorized)
-	if stage != serves {
-		return false, []Reason{a.failed(Authorized, best, stage)}
+// granted: III.3, or II.2 with the clause of the party's category.
+func (a *access) granted(s side, r *Right) []Reason {
+	if r.Kind == Designated {
+		return []Reason{r.reason("III.3", "designated")}
 	}
-	return true, []Reason{best.reason("II.2", "authorized"),
+	return []Reason{r.reason("II.2", "authorized"),
 		{Clause: categoryClauses[s.party.Category], Code: string(s.party.Category), Refs: []Seq{s.since}}}
 }
 
 // delegated: III.5. Whoever comes in a designee's place needs a delegation that the
 // client authorised, and then has what the designation covers, no more.
 func (a *access) delegated(s side) (bool, []Reason) {
-	var best, from *Right
-	ever, stage := (*Right)(nil), -1
-	for k, known := range a.List(KindRight, string(a.Client), string(s.id)) {
-		if !isOf(k, Delegated) {
-			continue
-		}
+	var ever, best *Right
+	from := found{stage: -1} // the designation of best
+	for _, known := range a.List(KindRight, string(a.Client), string(s.id)) {
 		g := known.Fact.(*Right)
-		if g.Principal != a.BehalfOf {
+		if g.Kind != Delegated || g.Principal != s.behalfOf || s.party.Category != External {
 			continue
 		}
 		if ever == nil {
@@ -161,68 +121,72 @@ func (a *access) delegated(s side) (bool, []Reason) {
 			continue
 		}
 		d := g.designation(a)
-		if got := a.stage(s, d); got > stage {
-			best, from, stage = g, d, got
+		if got := a.stage(s, d); got > from.stage {
+			best, from = g, found{d, got}
 		}
-		if stage == serves {
+		if from.stage == serves {
 			break
 		}
 	}
 	switch {
-	case s.party.Category != External || ever == nil:
+	case ever == nil:
 		return false, []Reason{{Clause: "III.5", Code: "not-delegated"}}
 	case best == nil:
-		r := ever.reason("III.5", "delegation-ended")
-		r.Refs = append(r.Refs, nonzero(ever.endedBy(a))...)
-		return false, []Reason{r}
+		return false, []Reason{found{ever, failsForce}.because(a, "III.5", "delegation-ended")}
 	}
-	r := best.reason("III.5", "delegated")
-	if stage != serves {
-		r = a.failed(Designated, from, stage)
-		r.Right = best.Ref()
-		r.Refs = append(r.Refs, best.Made)
-	} else {
-		base := from.reason("", "")
-		r.Refs = append(r.Refs, base.Refs...)
+	r := from.right.reason("III.5", "delegated")
+	if from.stage != serves {
+		r = from.failed(a, Designated)
 	}
-	r.Evidence = papers(best.Evidence, from.Evidence)
-	return stage == serves, []Reason{r}
+	r.Right = best.Ref()
+	r.Refs = append(r.Refs, best.Made)
+	r.Evidence = papers(best.Evidence, from.right.Evidence)
+	return from.stage == serves, []Reason{r}
 }
 
 func papers(ids ...ID) []ID {
 	return slices.DeleteFunc(ids, func(id ID) bool { return id == "" })
 }
 
-// furthest is the earliest of the party's rights of that kind that passed most
-// checks, and the check that it failed.
-func (a *access) furthest(s side, kind RightKind) (best *Right, stage int) {
-	for k, known := range a.List(KindRight, string(a.Client), string(s.id)) {
-		if !isOf(k, kind) {
+// A found right is the earliest of its kind that passed most checks, and the check
+// that it failed. None is found where there is none.
+type found struct {
+	right *Right
+	stage int
+}
+
+// furthest looks through the party's rights of its own kind and its consents, the
+// oldest first, until one of its own kind serves.
+func (a *access) furthest(s side, own RightKind) (first, consent found) {
+	var best struct{ own, consent found }
+	for _, known := range a.List(KindRight, string(a.Client), string(s.id)) {
+		r, of := known.Fact.(*Right), &best.own
+		switch r.Kind {
+		case own:
+		case Consented:
+			of = &best.consent
+		default:
 			continue
 		}
-		r := known.Fact.(*Right)
-		if got := a.stage(s, r); got > stage {
-			best, stage = r, got
+		if of.stage == serves {
+			continue
 		}
-		if stage == serves {
+		if got := a.stage(s, r); got > of.stage {
+			*of = found{r, got}
+		}
+		if best.own.stage == serves {
 			break
 		}
 	}
-	return best, stage
-}
-
-func isOf(k Key, kind RightKind) bool {
-	return strings.HasPrefix(k.C, string(kind)) && k.C[len(kind)] == '/'
+	return best.own, best.consent
 }
 
 // stage is the first check that the right fails, in the contract's order.
 func (a *access) stage(s side, r *Right) int {
 	switch {
-	case r == nil:
-		return failsExists
 	case !r.inForce(a, a.at):
 		return failsForce
-	case r.Kind == Authorized && !r.reviewed(a, a.at):
+	case r.Kind == Authorized && !r.reviewed(a.edition, a.at):
 		return failsReview
 	case !r.reaches(a.AccessRequest.Record, a.record):
 		return failsScope
@@ -245,6 +209,12 @@ func (r *Right) reaches(id ID, record *Record) bool {
 	return r.Scope.has(id, record)
 }
 
+// Covers says whether the right reaches the record, and where that one is sensitive,
+// covers it too: the checks of scope and sensitive, for a question that lists rights.
+func (r *Right) Covers(id ID, record *Record) bool {
+	return r.reaches(id, record) && (record.Class != Sensitive || r.Scope.Sensitive)
+}
+
 // reason is what the right says for an access: the events that made it what it is,
 // and its paper.
 func (r *Right) reason(clause Clause, code string) Reason {
@@ -259,14 +229,20 @@ func (r *Right) reason(clause Clause, code string) Reason {
 }
 
 // failed is why a kind of right doesn't serve.
-func (a *access) failed(kind RightKind, r *Right, stage int) Reason {
-	f := failures[kind][stage]
-	if r == nil {
-		return Reason{Clause: f.clause, Code: f.code}
+func (f found) failed(a *access, kind RightKind) Reason {
+	why := failures[kind][f.stage]
+	return f.because(a, why.clause, why.code)
+}
+
+// because is the reason with what there is to say for it: where the right ended, also
+// what ended it.
+func (f found) because(a *access, clause Clause, code string) Reason {
+	if f.right == nil {
+		return Reason{Clause: clause, Code: code}
 	}
-	why := r.reason(f.clause, f.code)
-	if stage == failsForce {
-		why.Refs = append(why.Refs, nonzero(r.endedBy(a))...)
+	why := f.right.reason(clause, code)
+	if f.stage == failsForce {
+		why.Refs = append(why.Refs, nonzero(f.right.endedBy(a))...)
 	}
 	return why
 }

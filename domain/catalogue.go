@@ -7,15 +7,18 @@ import "strings"
 //
 //sumtype:decl
 type Data interface {
-	// check looks at what the types alone don't hold: which fields go together.
-	check() *Fault
 	// about says whom the command is about, as far as the view knows it.
 	about(View) Subject
-	// decide looks at steps 5 to 7 of the contract's section 2, in this order.
-	decide(*deciding) *Fault
+	// decide looks at steps 5 to 7 of the contract's section 2. In which order faults
+	// answer, Fault.step says; those of one step answer in the order in which they
+	// are found, the row's.
+	decide(*deciding)
 	// apply says which facts the event changes.
 	apply(*applying)
 }
+
+// checked is data of which the types alone don't hold all: fields that go together.
+type checked interface{ check() *Fault }
 
 // A Row is one row of the contract's table of commands.
 type Row struct {

@@ -55,10 +55,12 @@ type Reason struct {
 const mostRefs = 16
 
 // merged sorts reasons by clause, then code, and joins those of one clause and
-// code: each stands once, with the events and papers of all that gave it.
+// code: each stands once, with the events and papers of all that gave it, and names
+// the earliest of their rights.
 func merged(rs []Reason) []Reason {
 	slices.SortStableFunc(rs, func(a, b Reason) int {
-		return cmp.Or(cmp.Compare(clauseRank[a.Clause], clauseRank[b.Clause]), strings.Compare(a.Code, b.Code))
+		return cmp.Or(cmp.Compare(clauseRank[a.Clause], clauseRank[b.Clause]), strings.Compare(a.Code, b.Code),
+			slices.Compare(a.Refs, b.Refs)) // the event that made a right stands first in its reason
 	})
 	out := rs[:0]
 	for _, r := range rs {
@@ -94,5 +96,7 @@ func (r *Reason) bound() {
 			seen = append(seen, e)
 		}
 	}
-	r.Evidence = seen
+	if r.Evidence = seen; len(seen) == 0 {
+		r.Evidence = nil // as it is read from an event
+	}
 }

@@ -1,8 +1,6 @@
 package domain
 
-import (
-	"strconv"
-)
+import "strconv"
 
 // ClientRegister opens the file of a data subject and names its contacts (I.1,
 // IV.2).
@@ -13,32 +11,20 @@ type ClientRegister struct {
 	Evidence ID   `json:"evidence,omitzero"`
 }
 
-func (c *ClientRegister) check() *Fault      { return nil }
 func (c *ClientRegister) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *ClientRegister) decide(d *deciding) *Fault {
+func (c *ClientRegister) decide(d *deciding) {
 	for i, id := range c.Contacts {
-		if _, f := d.party("/contacts/"+strconv.Itoa(i), id); f != nil {
-			return f
-		}
+		d.party("/contacts/"+strconv.Itoa(i), id)
+		d.serving(id)
 	}
-	if f := d.optionalEvidence("/evidence", c.Evidence); f != nil {
-		return f
-	}
+	d.reference("/evidence", c.Evidence)
 	if known, _ := client(d, c.Client); known != nil {
-		return exists("/client", "there is a client %s already", c.Client)
+		d.blame(Exists, "/client", "there is a client %s already", c.Client)
 	}
 	for _, id := range c.Contacts {
-		if p, _ := party(d, id); p.Retired {
-			return retired(id)
-		}
+		d.contactable(id)
 	}
-	for _, id := range c.Contacts {
-		if f := contactable(d, id); f != nil {
-			return f
-		}
-	}
-	return nil
 }
 
 func (c *ClientRegister) apply(a *applying) {
@@ -55,10 +41,9 @@ type ClientAmend struct {
 	Reason Text `json:"reason"`
 }
 
-func (c *ClientAmend) check() *Fault      { return nil }
 func (c *ClientAmend) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *ClientAmend) decide(d *deciding) *Fault { return d.client(c.Client) }
+func (c *ClientAmend) decide(d *deciding) { d.client(c.Client) }
 
 func (c *ClientAmend) apply(a *applying) {
 	change(a, clientKey(c.Client), func(k *Client) { k.Name, k.NameAt = c.Name, a.e.Seq })
@@ -71,37 +56,26 @@ type ContactName struct {
 	Evidence ID `json:"evidence,omitzero"`
 }
 
-func (c *ContactName) check() *Fault      { return nil }
 func (c *ContactName) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *ContactName) decide(d *deciding) *Fault {
-	if f := d.client(c.Client); f != nil {
-		return f
-	}
-	p, f := d.party("/party", c.Party)
-	if f != nil {
-		return f
-	}
-	if f := d.optionalEvidence("/evidence", c.Evidence); f != nil {
-		return f
-	}
+func (c *ContactName) decide(d *deciding) {
+	d.client(c.Client)
+	d.party("/party", c.Party)
+	d.reference("/evidence", c.Evidence)
 	if k, _ := contact(d, c.Client, c.Party); k != nil && !k.Dropped {
-		return exists("/party", "%s is a contact of %s already", c.Party, c.Client)
+		d.blame(Exists, "/party", "%s is a contact of %s already", c.Party, c.Client)
 	}
-	if p.Retired {
-		return retired(c.Party)
-	}
-	return contactable(d, c.Party)
+	d.serving(c.Party)
+	d.contactable(c.Party)
 }
 
 func (c *ContactName) apply(a *applying) { a.nameContact(c.Client, c.Party, c.Evidence) }
 
 // contactable: IV.2. A contact is the client's own, or a third person's.
-func contactable(v View, id ID) *Fault {
-	if p, _ := party(v, id); p.Category != External {
-		return refused("IV.2", "not-external", "a contact is an external party, and %s is %s", id, p.Category)
+func (d *deciding) contactable(id ID) {
+	if p, _ := party(d, id); p != nil && p.Category != External {
+		d.refuse("IV.2", "not-external", "a contact is an external party, and %s is %s", id, p.Category)
 	}
-	return nil
 }
 
 func (a *applying) nameContact(of, party, evidence ID) {
@@ -125,20 +99,15 @@ type ContactDrop struct {
 	Evidence ID `json:"evidence,omitzero"`
 }
 
-func (c *ContactDrop) check() *Fault      { return nil }
 func (c *ContactDrop) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *ContactDrop) decide(d *deciding) *Fault {
-	if f := d.client(c.Client); f != nil {
-		return f
-	}
-	if _, f := d.party("/party", c.Party); f != nil {
-		return f
-	}
+func (c *ContactDrop) decide(d *deciding) {
+	d.client(c.Client)
+	d.party("/party", c.Party)
 	if k, _ := contact(d, c.Client, c.Party); k == nil || k.Dropped {
-		return unknown("/party", "%s is no contact of %s", c.Party, c.Client)
+		d.blame(Unknown, "/party", "%s is no contact of %s", c.Party, c.Client)
 	}
-	return d.optionalEvidence("/evidence", c.Evidence)
+	d.reference("/evidence", c.Evidence)
 }
 
 func (c *ContactDrop) apply(a *applying) {
@@ -158,9 +127,8 @@ func clientKey(id ID) Key { return Key{Kind: KindClient, C: string(id)} }
 func client(v View, id ID) (*Client, Known) { return get[Client](v, clientKey(id)) }
 
 // client is the client that the command is about.
-func (d *deciding) client(id ID) *Fault {
+func (d *deciding) client(id ID) {
 	if c, _ := client(d, id); c == nil {
-		return unknown("/client", "there is no client %s", id)
+		d.blame(Unknown, "/client", "there is no client %s", id)
 	}
-	return nil
 }

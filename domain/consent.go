@@ -16,36 +16,21 @@ type ConsentGive struct {
 func (c *ConsentGive) check() *Fault      { return c.Scope.check("/scope") }
 func (c *ConsentGive) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *ConsentGive) decide(d *deciding) *Fault {
-	if f := d.client(c.Client); f != nil {
-		return f
-	}
-	p, f := d.party("/party", c.Party)
-	if f != nil {
-		return f
-	}
-	if f := d.scope("/scope", c.Client, &c.Scope, ""); f != nil {
-		return f
-	}
-	e, f := d.evidence("/evidence", c.Evidence)
-	if f != nil {
-		return f
-	}
-	if f := d.freeRight("/consent", c.Client, Consented, c.Consent); f != nil {
-		return f
-	}
-	stamped := p.Category == External
+func (c *ConsentGive) decide(d *deciding) {
+	d.client(c.Client)
+	p := d.party("/party", c.Party)
+	d.scope("/scope", c.Client, &c.Scope, "")
+	e := d.evidence("/evidence", c.Evidence)
+	d.free("/consent", c.Client, Consented, c.Consent)
+	d.serving(c.Party)
 	switch {
-	case p.Retired:
-		return retired(c.Party)
+	case d.fault != nil:
 	case p.Category == Staff || p.Category == Contractor:
-		return refused("II.0", "needs-authorization", "%s is %s, and needs an authorisation, not a consent", c.Party, p.Category)
-	case !e.fits(ConsentPaper, c.Client, "") || stamped && !e.Stamped:
-		return e.unfit("II.1", c.Evidence, ConsentPaper, "client "+string(c.Client), stamped)
-	case d.used(c.Client, e, c.Party):
-		return usedPaper("II.1", c.Evidence, c.Party)
+		d.refuse("II.0", "needs-authorization", "%s is %s, and needs an authorisation, not a consent", c.Party, p.Category)
+	default:
+		d.fit("II.1", c.Evidence, e, ConsentPaper, Subject{Client: c.Client}, p.Category == External)
+		d.unused("II.1", c.Client, c.Evidence, e, c.Party)
 	}
-	return nil
 }
 
 func (c *ConsentGive) apply(a *applying) {
@@ -61,17 +46,11 @@ type ConsentWithdraw struct {
 	Evidence ID   `json:"evidence,omitzero"`
 }
 
-func (c *ConsentWithdraw) check() *Fault      { return nil }
 func (c *ConsentWithdraw) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *ConsentWithdraw) decide(d *deciding) *Fault {
-	if _, f := d.right("/consent", c.Client, Consented, c.Consent); f != nil {
-		return f
-	}
-	if f := d.optionalEvidence("/evidence", c.Evidence); f != nil {
-		return f
-	}
-	return d.liveRight("/consent", c.Client, Consented, c.Consent)
+func (c *ConsentWithdraw) decide(d *deciding) {
+	d.ends("/consent", c.Client, Consented, c.Consent)
+	d.reference("/evidence", c.Evidence)
 }
 
 func (c *ConsentWithdraw) apply(a *applying) { a.endRight(c.Client, Consented, c.Consent) }

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -33,8 +34,10 @@ func Decide(v View, c *Command, at time.Time, id UUID) Outcome {
 	if !ok {
 		return Outcome{Fault: &Fault{Code: Invalid, Field: "/name", Message: "there is no command " + c.Name}}
 	}
-	if f := c.Data.check(); f != nil { // 1
-		return Outcome{Fault: f}
+	if data, ok := c.Data.(checked); ok { // 1
+		if f := data.check(); f != nil {
+			return Outcome{Fault: f}
+		}
 	}
 	d := &deciding{View: v, cmd: c, at: at, id: id}
 	if f := d.known(); f != nil { // 2
@@ -46,11 +49,10 @@ func Decide(v View, c *Command, at time.Time, id UUID) Outcome {
 	if f := d.timely(); f != nil { // 2: what was answered before is answered first
 		return Outcome{Fault: f}
 	}
-	f := d.allowed(row) // 4
-	if f == nil {
-		f = c.Data.decide(d) // 5, 6, 7
+	if d.fault = d.allowed(row); d.fault == nil { // 4
+		c.Data.decide(d) // 5, 6, 7
 	}
-	switch {
+	switch f := d.fault; {
 	case f == nil:
 		t := row.Events[0]
 		if d.decision != nil && !d.decision.Granted() {
@@ -60,8 +62,9 @@ func Decide(v View, c *Command, at time.Time, id UUID) Outcome {
 	case f.Recorded():
 		return Outcome{Type: CommandRefused, Subject: known(v, c.Data.about(v)),
 			Refusal: &Refusal{f.Code, f.Clause, f.Reason}, Fault: f}
+	default:
+		return Outcome{Fault: f}
 	}
-	return Outcome{Fault: f}
 }
 
 // known cuts a subject down to what is registered: a refused command may be about
@@ -88,25 +91,47 @@ type deciding struct {
 	id       UUID
 	actor    *Actor
 	decision *Decision
+	fault    *Fault // that answers, of those found so far
+}
+
+// fail notes a fault. Of several the one answers that the contract's section 2
+// comes to first, whatever the order in which they are found.
+func (d *deciding) fail(f *Fault) {
+	if d.fault == nil || f.step() < d.fault.step() {
+		d.fault = f
+	}
+}
+
+// blame fails the command for a field of its data; at is its JSON pointer there.
+func (d *deciding) blame(code Code, at, message string, args ...any) {
+	d.fail(&Fault{Code: code, Field: "/data" + at, Message: fmt.Sprintf(message, args...)})
+}
+
+// refuse fails the command because the statement forbids it.
+func (d *deciding) refuse(clause Clause, reason, message string, args ...any) {
+	d.fail(&Fault{Code: Refused, Clause: clause, Reason: reason, Message: fmt.Sprintf(message, args...)})
 }
 
 // known: the actor is one of the ledger's, in force, and its own key proved it.
 // Before the ledger is open only the admin that opens it is known.
 func (d *deciding) known() *Fault {
-	nobody := &Fault{Code: Unauthenticated, Message: "no actor of this ledger proved this command by its key in force"}
 	if l, _ := get[Ledger](d, Key{Kind: KindLedger}); l == nil {
 		open, ok := d.cmd.Data.(*LedgerOpen)
 		if !ok || d.cmd.Actor != open.Admin.Actor || d.cmd.Key != open.Admin.PublicKey {
-			return nobody
+			return unproven()
 		}
 		d.actor = &Actor{ID: open.Admin.Actor, Role: Admin, PublicKey: open.Admin.PublicKey}
 		return nil
 	}
 	d.actor, _ = actor(d, d.cmd.Actor)
 	if d.actor == nil || d.actor.Revoked || d.cmd.Key == "" || d.actor.PublicKey != d.cmd.Key {
-		return nobody
+		return unproven()
 	}
 	return nil
+}
+
+func unproven() *Fault {
+	return &Fault{Code: Unauthenticated, Message: "no actor of this ledger proved this command by its key in force"}
 }
 
 // timely: a command issued more than 5 minutes from the ledger's clock may be an
@@ -172,13 +197,3 @@ func (d *deciding) isOwn(p ID) bool { return p != "" && slices.Contains(d.own(),
 
 // blank says whether a † field of the command was blank when opened.
 func (d *deciding) blank(pointer string) bool { return slices.Contains(d.cmd.Blank, pointer) }
-
-// first is the first fault of several, looked at in this order.
-func first(faults ...func() *Fault) *Fault {
-	for _, f := range faults {
-		if fault := f(); fault != nil {
-			return fault
-		}
-	}
-	return nil
-}

@@ -11,38 +11,25 @@ type DelegationAuthorize struct {
 	Evidence    ID   `json:"evidence"`
 }
 
-func (c *DelegationAuthorize) check() *Fault      { return nil }
 func (c *DelegationAuthorize) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *DelegationAuthorize) decide(d *deciding) *Fault {
-	from, f := d.right("/designation", c.Client, Designated, c.Designation)
-	if f != nil {
-		return f
+func (c *DelegationAuthorize) decide(d *deciding) {
+	from := d.right("/designation", c.Client, Designated, c.Designation)
+	p := d.party("/delegate", c.Delegate)
+	e := d.evidence("/evidence", c.Evidence)
+	d.free("/delegation", c.Client, Delegated, c.Delegation)
+	d.serving(c.Delegate)
+	if d.fault != nil {
+		return
 	}
-	p, f := d.party("/delegate", c.Delegate)
-	if f != nil {
-		return f
+	if p.Category != External {
+		d.refuse("III.5", "not-external", "a delegate is an external party, and %s is %s", c.Delegate, p.Category)
 	}
-	e, f := d.evidence("/evidence", c.Evidence)
-	if f != nil {
-		return f
+	d.fit("III.5", c.Evidence, e, SpecialAuthorization, Subject{Client: c.Client}, true)
+	d.unused("III.5", c.Client, c.Evidence, e, c.Delegate)
+	if !from.inForce(d, d.at) {
+		d.refuse("III.5", "designation-ended", "the designation %s is not in force, so nothing can be delegated from it", c.Designation)
 	}
-	if f := d.freeRight("/delegation", c.Client, Delegated, c.Delegation); f != nil {
-		return f
-	}
-	switch {
-	case p.Retired:
-		return retired(c.Delegate)
-	case p.Category != External:
-		return refused("III.5", "not-external", "a delegate is an external party, and %s is %s", c.Delegate, p.Category)
-	case !e.fits(SpecialAuthorization, c.Client, "") || !e.Stamped:
-		return e.unfit("III.5", c.Evidence, SpecialAuthorization, "client "+string(c.Client), true)
-	case d.used(c.Client, e, c.Delegate):
-		return usedPaper("III.5", c.Evidence, c.Delegate)
-	case !from.inForce(d, d.at):
-		return refused("III.5", "designation-ended", "the designation %s is not in force, so nothing can be delegated from it", c.Designation)
-	}
-	return nil
 }
 
 func (c *DelegationAuthorize) apply(a *applying) {
@@ -61,11 +48,10 @@ type DelegationRevoke struct {
 	Reason     Text `json:"reason"`
 }
 
-func (c *DelegationRevoke) check() *Fault      { return nil }
 func (c *DelegationRevoke) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *DelegationRevoke) decide(d *deciding) *Fault {
-	return d.liveRight("/delegation", c.Client, Delegated, c.Delegation)
+func (c *DelegationRevoke) decide(d *deciding) {
+	d.ends("/delegation", c.Client, Delegated, c.Delegation)
 }
 
 func (c *DelegationRevoke) apply(a *applying) { a.endRight(c.Client, Delegated, c.Delegation) }

@@ -16,43 +16,27 @@ type DesignationMake struct {
 func (c *DesignationMake) check() *Fault      { return c.Scope.check("/scope") }
 func (c *DesignationMake) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *DesignationMake) decide(d *deciding) *Fault {
-	if f := d.client(c.Client); f != nil {
-		return f
-	}
-	p, f := d.party("/party", c.Party)
-	if f != nil {
-		return f
-	}
-	if f := d.scope("/scope", c.Client, &c.Scope, ""); f != nil {
-		return f
-	}
-	e, f := d.evidence("/evidence", c.Evidence)
-	if f != nil {
-		return f
-	}
-	if f := d.freeRight("/designation", c.Client, Designated, c.Designation); f != nil {
-		return f
-	}
-	if p.Retired {
-		return retired(c.Party)
+func (c *DesignationMake) decide(d *deciding) {
+	d.client(c.Client)
+	p := d.party("/party", c.Party)
+	d.scope("/scope", c.Client, &c.Scope, "")
+	e := d.evidence("/evidence", c.Evidence)
+	d.free("/designation", c.Client, Designated, c.Designation)
+	d.serving(c.Party)
+	if d.fault != nil {
+		return
 	}
 	if p.Category != External {
-		return refused("III.3", "not-external", "a designee is an external party, and %s is %s", c.Party, p.Category)
+		d.refuse("III.3", "not-external", "a designee is an external party, and %s is %s", c.Party, p.Category)
 	}
-	return d.letter(c.Client, c.Evidence, e, c.Party)
+	d.letter(c.Client, c.Evidence, e, c.Party)
 }
 
 // letter: III.3. A change of designees needs a letter, signed and stamped, that
 // hasn't had its day.
-func (d *deciding) letter(of, id ID, e *Evidence, party ID) *Fault {
-	if !e.fits(ConfirmationLetter, of, "") || !e.Stamped {
-		return e.unfit("III.3", id, ConfirmationLetter, "client "+string(of), true)
-	}
-	if d.used(of, e, party) {
-		return usedPaper("III.3", id, party)
-	}
-	return nil
+func (d *deciding) letter(of, id ID, e *Evidence, party ID) {
+	d.fit("III.3", id, e, ConfirmationLetter, Subject{Client: of}, true)
+	d.unused("III.3", of, id, e, party)
 }
 
 func (c *DesignationMake) apply(a *applying) {
@@ -79,25 +63,18 @@ type DesignationChange struct {
 func (c *DesignationChange) check() *Fault      { return c.Scope.check("/scope") }
 func (c *DesignationChange) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *DesignationChange) decide(d *deciding) *Fault {
-	r, f := d.right("/designation", c.Client, Designated, c.Designation)
-	if f != nil {
-		return f
+func (c *DesignationChange) decide(d *deciding) {
+	r := d.right("/designation", c.Client, Designated, c.Designation)
+	d.scope("/scope", c.Client, &c.Scope, "")
+	e := d.evidence("/evidence", c.Evidence)
+	if d.fault != nil {
+		return
 	}
-	if f := d.scope("/scope", c.Client, &c.Scope, ""); f != nil {
-		return f
-	}
-	e, f := d.evidence("/evidence", c.Evidence)
-	if f != nil {
-		return f
-	}
-	if p, _ := party(d, r.Party); p != nil && p.Retired {
-		return retired(r.Party)
-	}
+	d.serving(r.Party)
 	if !r.inForce(d, d.at) {
-		return refused("III.3", "designation-ended", "the designation %s is not in force; make a new one", c.Designation)
+		d.refuse("III.3", "designation-ended", "the designation %s is not in force; make a new one", c.Designation)
 	}
-	return d.letter(c.Client, c.Evidence, e, r.Party)
+	d.letter(c.Client, c.Evidence, e, r.Party)
 }
 
 func (c *DesignationChange) apply(a *applying) {
@@ -121,17 +98,11 @@ type DesignationRevoke struct {
 	Evidence    ID   `json:"evidence,omitzero"`
 }
 
-func (c *DesignationRevoke) check() *Fault      { return nil }
 func (c *DesignationRevoke) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *DesignationRevoke) decide(d *deciding) *Fault {
-	if _, f := d.right("/designation", c.Client, Designated, c.Designation); f != nil {
-		return f
-	}
-	if f := d.optionalEvidence("/evidence", c.Evidence); f != nil {
-		return f
-	}
-	return d.liveRight("/designation", c.Client, Designated, c.Designation)
+func (c *DesignationRevoke) decide(d *deciding) {
+	d.ends("/designation", c.Client, Designated, c.Designation)
+	d.reference("/evidence", c.Evidence)
 }
 
 func (c *DesignationRevoke) apply(a *applying) { a.endRight(c.Client, Designated, c.Designation) }

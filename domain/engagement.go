@@ -40,62 +40,37 @@ func (c *EngagementConfirm) check() *Fault {
 
 func (c *EngagementConfirm) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *EngagementConfirm) decide(d *deciding) *Fault {
-	if f := d.client(c.Client); f != nil {
-		return f
-	}
-	e, f := d.evidence("/evidence", c.Evidence)
-	if f != nil {
-		return f
+func (c *EngagementConfirm) decide(d *deciding) {
+	d.client(c.Client)
+	e := d.evidence("/evidence", c.Evidence)
+	if g, _ := engagement(d, c.Client, c.Engagement); g != nil {
+		d.blame(Exists, "/engagement", "%s has an engagement %s already", c.Client, c.Engagement)
 	}
 	for i := range c.Designees {
 		at, n := "/designees/"+strconv.Itoa(i), &c.Designees[i]
-		if _, f := d.party(at+"/party", n.Party); f != nil {
-			return f
-		}
-		if f := d.scope(at+"/scope", c.Client, &n.Scope, c.Engagement); f != nil {
-			return f
-		}
+		d.party(at+"/party", n.Party)
+		d.scope(at+"/scope", c.Client, &n.Scope, c.Engagement)
+		d.free(at+"/designation", c.Client, Designated, n.Designation)
+		d.serving(n.Party)
 	}
-	if g, _ := engagement(d, c.Client, c.Engagement); g != nil {
-		return exists("/engagement", "%s has an engagement %s already", c.Client, c.Engagement)
+	if d.fault != nil {
+		return
 	}
-	for i, n := range c.Designees {
-		if f := d.freeRight("/designees/"+strconv.Itoa(i)+"/designation", c.Client, Designated, n.Designation); f != nil {
-			return f
-		}
-	}
-	for _, n := range c.Designees {
-		if p, _ := party(d, n.Party); p.Retired {
-			return retired(n.Party)
-		}
-	}
-	return c.refused(d, e)
-}
-
-// refused: the row's own refusals.
-func (c *EngagementConfirm) refused(d *deciding, e *Evidence) *Fault {
-	if !e.fits(EngagementConfirmation, c.Client, "") {
-		return e.unfit("IV.1", c.Evidence, EngagementConfirmation, "client "+string(c.Client), false)
-	}
+	d.fit("IV.1", c.Evidence, e, EngagementConfirmation, Subject{Client: c.Client}, false)
 	if s, _ := get[Spent](d, spentKey(c.Client, e.Kind, e.SHA256)); s != nil {
-		return refused("IV.1", "evidence-used", "%s confirmed the engagement %s; each engagement has a confirmation of its own", c.Evidence, s.By)
+		d.refuse("IV.1", "evidence-used", "%s confirmed the engagement %s; each engagement has a confirmation of its own", c.Evidence, s.By)
 	}
 	for _, n := range c.Designees {
 		if p, _ := party(d, n.Party); p.Category != External {
-			return refused("III.3", "not-external", "a designee is an external party, and %s is %s", n.Party, p.Category)
+			d.refuse("III.3", "not-external", "a designee is an external party, and %s is %s", n.Party, p.Category)
 		}
 	}
-	if e.Stamped || !d.engaged(c.Client) {
-		return nil
-	}
 	for _, n := range c.Designees {
-		if n.Scope.beyond(c.Engagement) {
-			return refused("III.3", "evidence-unfit", "%s may consult more than %s by this, which changes whom %s designated: %s must be stamped too",
+		if n.Scope.beyond(c.Engagement) && !e.Stamped && d.engaged(c.Client) {
+			d.refuse("III.3", "evidence-unfit", "%s may consult more than %s by this, which changes whom %s designated: %s must be stamped too",
 				n.Party, c.Engagement, c.Client, c.Evidence)
 		}
 	}
-	return nil
 }
 
 // engaged says whether the client ever confirmed an engagement.
@@ -128,15 +103,12 @@ type EngagementClose struct {
 	Reason     Text `json:"reason"`
 }
 
-func (c *EngagementClose) check() *Fault      { return nil }
 func (c *EngagementClose) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *EngagementClose) decide(d *deciding) *Fault {
-	g, f := d.engagement("/engagement", c.Client, c.Engagement)
-	if f == nil && g.Closed {
-		f = ended("/engagement", "%s is closed already", c.Engagement)
+func (c *EngagementClose) decide(d *deciding) {
+	if g := d.engagement("/engagement", c.Client, c.Engagement); g != nil && g.Closed {
+		d.blame(Ended, "/engagement", "%s is closed already", c.Engagement)
 	}
-	return f
 }
 
 func (c *EngagementClose) apply(a *applying) {
@@ -154,15 +126,12 @@ type EngagementReopen struct {
 	Reason     Text `json:"reason"`
 }
 
-func (c *EngagementReopen) check() *Fault      { return nil }
 func (c *EngagementReopen) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *EngagementReopen) decide(d *deciding) *Fault {
-	g, f := d.engagement("/engagement", c.Client, c.Engagement)
-	if f == nil && !g.Closed {
-		f = ended("/engagement", "%s is not closed", c.Engagement)
+func (c *EngagementReopen) decide(d *deciding) {
+	if g := d.engagement("/engagement", c.Client, c.Engagement); g != nil && !g.Closed {
+		d.blame(Ended, "/engagement", "%s is not closed", c.Engagement)
 	}
-	return f
 }
 
 func (c *EngagementReopen) apply(a *applying) {
@@ -176,13 +145,11 @@ func engagement(v View, of, id ID) (*Engagement, Known) {
 }
 
 // engagement is one of the client's that the command names at the pointer.
-func (d *deciding) engagement(at string, of, id ID) (*Engagement, *Fault) {
-	if f := d.client(of); f != nil {
-		return nil, f
-	}
+func (d *deciding) engagement(at string, of, id ID) *Engagement {
+	d.client(of)
 	g, _ := engagement(d, of, id)
 	if g == nil {
-		return nil, unknown(at, "%s has no engagement %s", of, id)
+		d.blame(Unknown, at, "%s has no engagement %s", of, id)
 	}
-	return g, nil
+	return g
 }

@@ -42,32 +42,27 @@ func (c *EvidenceFile) check() *Fault {
 
 func (c *EvidenceFile) about(View) Subject { return Subject{Client: c.Client, Party: c.Party} }
 
-func (c *EvidenceFile) decide(d *deciding) *Fault {
+func (c *EvidenceFile) decide(d *deciding) {
 	if c.Client != "" {
-		if f := d.client(c.Client); f != nil {
-			return f
-		}
-	} else if _, f := d.party("/party", c.Party); f != nil {
-		return f
+		d.client(c.Client)
+	} else {
+		d.party("/party", c.Party)
 	}
 	if c.Record != "" {
-		if _, f := d.record("/record", c.Client, c.Record); f != nil {
-			return f
-		}
+		d.record("/record", c.Client, c.Record)
 	}
 	if e, _ := evidence(d, c.Evidence); e != nil {
-		return exists("/evidence", "there is evidence %s already", c.Evidence)
+		d.blame(Exists, "/evidence", "there is evidence %s already", c.Evidence)
 	}
 	if p, _ := get[Paper](d, paperKey(owner(c.Client, c.Party), c.Kind, c.SHA256)); p != nil && !void(d, p.Evidence) {
-		return exists("/sha256", "this %s is filed already, as %s", c.Kind, p.Evidence)
+		d.blame(Exists, "/sha256", "this %s is filed already, as %s", c.Kind, p.Evidence)
 	}
-	switch {
-	case c.SignedOn.After(d.at):
-		return refused("II.1", "evidence-unfit", "%s says that it was signed on a day that has not come", c.Evidence)
-	case c.Custody == InLedger && (d.cmd.Content == nil || !*d.cmd.Content):
-		return refused("II.1", "evidence-unfit", "the content of %s is not in the ledger's store, or is other than its digest says; put it there first, or file it as paper", c.Evidence)
+	if c.SignedOn.After(d.at) {
+		d.refuse("II.1", "evidence-unfit", "%s says that it was signed on a day that has not come", c.Evidence)
 	}
-	return nil
+	if c.Custody == InLedger && (d.cmd.Content == nil || !*d.cmd.Content) {
+		d.refuse("II.1", "evidence-unfit", "the content of %s is not in the ledger's store, or is other than its digest says; put it there first, or file it as paper", c.Evidence)
+	}
 }
 
 func (c *EvidenceFile) apply(a *applying) {
@@ -86,8 +81,6 @@ type EvidenceVoid struct {
 	Reason   Text `json:"reason"`
 }
 
-func (c *EvidenceVoid) check() *Fault { return nil }
-
 func (c *EvidenceVoid) about(v View) Subject {
 	e, _ := evidence(v, c.Evidence)
 	if e == nil {
@@ -96,12 +89,10 @@ func (c *EvidenceVoid) about(v View) Subject {
 	return Subject{Client: e.Client, Party: e.Party}
 }
 
-func (c *EvidenceVoid) decide(d *deciding) *Fault {
-	e, f := d.evidence("/evidence", c.Evidence)
-	if f == nil && e.Voided != 0 {
-		f = ended("/evidence", "%s is void already", c.Evidence)
+func (c *EvidenceVoid) decide(d *deciding) {
+	if e := d.evidence("/evidence", c.Evidence); e != nil && e.Voided != 0 {
+		d.blame(Ended, "/evidence", "%s is void already", c.Evidence)
 	}
-	return f
 }
 
 func (c *EvidenceVoid) apply(a *applying) {
@@ -117,30 +108,31 @@ func (c *EvidenceVoid) apply(a *applying) {
 
 // fits says whether the evidence is of that kind, filed for the client or, without
 // one, the party, signed, and not void.
-func (e *Evidence) fits(kind EvidenceKind, client, party ID) bool {
-	return e.Kind == kind && e.Client == client && e.Party == party && e.Signed && e.Voided == 0
+func (e *Evidence) fits(kind EvidenceKind, of Subject) bool {
+	return e.Kind == kind && e.Client == of.Client && e.Party == of.Party && e.Signed && e.Voided == 0
 }
 
-// unfit says what is wrong with the evidence and what to do.
-func (e *Evidence) unfit(clause Clause, id ID, kind EvidenceKind, of string, stamped bool) *Fault {
-	want := "signed"
+// fit refuses evidence that doesn't fit, or isn't stamped where it must be; it says
+// what is wrong and what to do.
+func (d *deciding) fit(clause Clause, id ID, e *Evidence, kind EvidenceKind, of Subject, stamped bool) {
+	if e.fits(kind, of) && (e.Stamped || !stamped) {
+		return
+	}
+	want, wrong := "signed", "is signed but not stamped"
 	if stamped {
 		want = "signed and stamped"
 	}
-	wrong := ""
 	switch {
 	case e.Kind != kind:
 		wrong = "is of kind " + string(e.Kind)
-	case "client "+string(e.Client) != of && "party "+string(e.Party) != of:
+	case e.Client != of.Client || e.Party != of.Party:
 		wrong = "was filed for " + owner(e.Client, e.Party)
 	case !e.Signed:
 		wrong = "is not signed"
 	case e.Voided != 0:
 		wrong = "is void"
-	default:
-		wrong = "is signed but not stamped"
 	}
-	return refused(clause, "evidence-unfit", "%s %s; this needs a %s %s of %s: file it and name it with --evidence", id, wrong, want, kind, of)
+	d.refuse(clause, "evidence-unfit", "%s %s; this needs a %s %s of %s: file it and name it with --evidence", id, wrong, want, kind, of)
 }
 
 // void says whether the evidence that something rests on is void. What rests on
@@ -173,21 +165,19 @@ func evidenceKey(id ID) Key { return Key{Kind: KindEvidence, C: string(id)} }
 func evidence(v View, id ID) (*Evidence, Known) { return get[Evidence](v, evidenceKey(id)) }
 
 // evidence is what the command names at the pointer.
-func (d *deciding) evidence(at string, id ID) (*Evidence, *Fault) {
+func (d *deciding) evidence(at string, id ID) *Evidence {
 	e, _ := evidence(d, id)
 	if e == nil {
-		return nil, unknown(at, "there is no evidence %s; file it first", id)
+		d.blame(Unknown, at, "there is no evidence %s; file it first", id)
 	}
-	return e, nil
+	return e
 }
 
-// optionalEvidence is a reference that need only be there.
-func (d *deciding) optionalEvidence(at string, id ID) *Fault {
-	if id == "" {
-		return nil
+// reference is evidence that need only be there, where it is named at all.
+func (d *deciding) reference(at string, id ID) {
+	if id != "" {
+		d.evidence(at, id)
 	}
-	_, f := d.evidence(at, id)
-	return f
 }
 
 // spentKey is that of a paper, by its content, that was used up.

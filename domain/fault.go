@@ -1,6 +1,9 @@
 package domain
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A Code is how a command failed (contract, section 2).
 type Code string
@@ -42,25 +45,21 @@ func (f *Fault) Error() string {
 // Recorded says whether the fault is itself an event.
 func (f *Fault) Recorded() bool { return f.Code == Forbidden || f.Code == Refused }
 
+// step is when the contract's section 2 looks at a fault: the first step that fails
+// answers. P.1 comes before the row's own refusals.
+func (f *Fault) step() int {
+	if f.Reason == "party-retired" {
+		return slices.Index(steps, Refused)
+	}
+	if f.Code == Refused {
+		return len(steps)
+	}
+	return slices.Index(steps, f.Code)
+}
+
+var steps = []Code{Invalid, Unauthenticated, Forbidden, Unknown, Exists, Ended, Refused}
+
 // invalid blames a value of the command; at is its JSON pointer into the data.
 func invalid(at, message string) *Fault {
 	return &Fault{Code: Invalid, Field: "/data" + at, Message: message}
-}
-
-// unknown blames a reference to what is not there.
-func unknown(at, message string, args ...any) *Fault {
-	return &Fault{Code: Unknown, Field: "/data" + at, Message: fmt.Sprintf(message, args...)}
-}
-
-func exists(at, message string, args ...any) *Fault {
-	return &Fault{Code: Exists, Field: "/data" + at, Message: fmt.Sprintf(message, args...)}
-}
-
-func ended(at, message string, args ...any) *Fault {
-	return &Fault{Code: Ended, Field: "/data" + at, Message: fmt.Sprintf(message, args...)}
-}
-
-// refused says that the statement forbids the command.
-func refused(clause Clause, reason, message string, args ...any) *Fault {
-	return &Fault{Code: Refused, Clause: clause, Reason: reason, Message: fmt.Sprintf(message, args...)}
 }

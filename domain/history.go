@@ -1,17 +1,20 @@
 package domain
 
-import (
-	"iter"
-	"slices"
-)
+import "iter"
 
 // A History is every fact of a ledger with all its versions, in memory. Nothing in
 // it is ever overwritten, so it answers for any past event as it does for the
 // last (TestThePastStaysAsItWas). The zero History is an empty ledger. One
 // goroutine owns it.
 type History struct {
-	facts map[Key][]Known // versions, oldest first
-	lists map[list][]Key  // keys in the order in which they became known
+	facts map[Key]*versions
+	lists map[list][]*versions // in the order in which they became known
+}
+
+// versions are those of one fact, oldest first.
+type versions struct {
+	key Key
+	all []Known
 }
 
 type list struct {
@@ -29,22 +32,25 @@ func (h *History) Record(e *Event) []Change {
 // Keep keeps what the event seq changed.
 func (h *History) Keep(seq Seq, changes []Change) {
 	if h.facts == nil {
-		h.facts, h.lists = map[Key][]Known{}, map[list][]Key{}
+		h.facts, h.lists = map[Key]*versions{}, map[list][]*versions{}
 	}
 	for _, c := range changes {
-		versions := h.facts[c.Key]
-		k := Known{Fact: c.Fact, First: seq, From: seq}
-		if len(versions) > 0 {
-			k.First = versions[0].First
-		} else {
+		v := h.facts[c.Key]
+		if v == nil {
+			v = &versions{key: c.Key}
+			h.facts[c.Key] = v
 			whole := list{c.Key.Kind, c.Key.A, ""}
-			h.lists[whole] = append(h.lists[whole], c.Key)
+			h.lists[whole] = append(h.lists[whole], v)
 			if c.Key.B != "" {
 				part := list{c.Key.Kind, c.Key.A, c.Key.B}
-				h.lists[part] = append(h.lists[part], c.Key)
+				h.lists[part] = append(h.lists[part], v)
 			}
 		}
-		h.facts[c.Key] = append(versions, k)
+		k := Known{Fact: c.Fact, First: seq, From: seq}
+		if len(v.all) > 0 {
+			k.First = v.all[0].First
+		}
+		v.all = append(v.all, k)
 	}
 }
 
@@ -57,10 +63,17 @@ type past struct {
 }
 
 func (p past) Get(k Key) (Known, bool) {
-	versions := p.h.facts[k]
-	for _, known := range slices.Backward(versions) {
-		if known.From <= p.n {
-			return known, true
+	if v := p.h.facts[k]; v != nil {
+		return v.at(p.n)
+	}
+	return Known{}, false
+}
+
+// at is the version after event n.
+func (v *versions) at(n Seq) (Known, bool) {
+	for i := len(v.all) - 1; i >= 0; i-- {
+		if v.all[i].From <= n {
+			return v.all[i], true
 		}
 	}
 	return Known{}, false
@@ -68,13 +81,10 @@ func (p past) Get(k Key) (Known, bool) {
 
 func (p past) List(kind Kind, a, b string) iter.Seq2[Key, Known] {
 	return func(yield func(Key, Known) bool) {
-		for _, k := range p.h.lists[list{kind, a, b}] {
-			known, ok := p.Get(k)
-			if !ok {
-				return // the rest became known later still
-			}
-			if !yield(k, known) {
-				return
+		for _, v := range p.h.lists[list{kind, a, b}] {
+			known, ok := v.at(p.n)
+			if !ok || !yield(v.key, known) {
+				return // where it wasn't known yet, the rest became known later still
 			}
 		}
 	}

@@ -10,27 +10,17 @@ type IdentityAdd struct {
 	Party     ID        `json:"party,omitzero"`
 }
 
-func (c *IdentityAdd) check() *Fault      { return nil }
 func (c *IdentityAdd) about(View) Subject { return Subject{} }
 
-func (c *IdentityAdd) decide(d *deciding) *Fault {
-	own, f := d.optionalParty("/party", c.Party)
-	if f != nil {
-		return f
-	}
+func (c *IdentityAdd) decide(d *deciding) {
+	own := d.optionalParty("/party", c.Party)
 	if a, _ := actor(d, c.Actor); a != nil {
-		return exists("/actor", "there is an actor %s already; an actor's id is taken for ever", c.Actor)
+		d.blame(Exists, "/actor", "there is an actor %s already; an actor's id is taken for ever", c.Actor)
 	}
-	if f := d.freeKey(c.PublicKey); f != nil {
-		return f
+	d.freeKey(c.PublicKey)
+	if !d.excepted(c) {
+		d.staffParty(c.Role, c.Party, own)
 	}
-	if f := d.servingParty(own, c.Party); f != nil {
-		return f
-	}
-	if d.excepted(c) {
-		return nil
-	}
-	return noStaffParty(c.Role, c.Party, own)
 }
 
 // excepted: the identities that opening a ledger makes have no party yet, since
@@ -40,23 +30,22 @@ func (d *deciding) excepted(c *IdentityAdd) bool {
 	return begun == nil && string(c.Actor) == string(c.Role) && c.Party == ""
 }
 
-// noStaffParty: II.1.
-func noStaffParty(r Role, id ID, p *Party) *Fault {
-	if r != Clerk && r != Officer && r != Manager || p != nil && p.Category == Staff {
-		return nil
+// staffParty: II.1. Whoever decides or records here is a person of the staff.
+func (d *deciding) staffParty(r Role, id ID, p *Party) {
+	switch {
+	case r != Clerk && r != Officer && r != Manager || p != nil && p.Category == Staff:
+	case p == nil:
+		d.refuse("II.1", "no-party", "a %s acts for a party of the staff; register the person and name it as the identity's party", r)
+	default:
+		d.refuse("II.1", "no-party", "a %s acts for a party of the staff, and %s is %s", r, id, p.Category)
 	}
-	if p == nil {
-		return refused("II.1", "no-party", "a %s acts for a party of the staff; register the person and name it as the identity's party", r)
-	}
-	return refused("II.1", "no-party", "a %s acts for a party of the staff, and %s is %s", r, id, p.Category)
 }
 
 // freeKey: a public key is one actor's, for ever.
-func (d *deciding) freeKey(k PublicKey) *Fault {
+func (d *deciding) freeKey(k PublicKey) {
 	if o, _ := get[KeyOwner](d, Key{Kind: KindPublicKey, C: string(k)}); o != nil {
-		return exists("/publicKey", "this key is or was the key of %s; make a new one", o.Actor)
+		d.blame(Exists, "/publicKey", "this key is or was the key of %s; make a new one", o.Actor)
 	}
-	return nil
 }
 
 func (c *IdentityAdd) apply(a *applying) {
@@ -78,34 +67,18 @@ type IdentityRotate struct {
 	Party     ID        `json:"party,omitzero"` // where it had none
 }
 
-func (c *IdentityRotate) check() *Fault      { return nil }
 func (c *IdentityRotate) about(View) Subject { return Subject{} }
 
-func (c *IdentityRotate) decide(d *deciding) *Fault {
-	who, f := d.actorInForce(c.Actor)
-	if f != nil {
-		return f
+func (c *IdentityRotate) decide(d *deciding) {
+	own := d.optionalParty("/party", c.Party)
+	who := d.endsActor(c.Actor)
+	if who != nil && c.Party != "" { // else it keeps the party that it has, or stays excepted
+		if who.Party != "" && c.Party != who.Party {
+			d.blame(Exists, "/party", "%s acts for %s already; revoke it and add another identity", c.Actor, who.Party)
+		}
+		d.staffParty(who.Role, c.Party, own)
 	}
-	own, f := d.optionalParty("/party", c.Party)
-	if f != nil {
-		return f
-	}
-	if who.Revoked {
-		return endedActor(c.Actor)
-	}
-	if c.Party != "" && who.Party != "" && c.Party != who.Party {
-		return exists("/party", "%s acts for %s already; revoke it and add another identity", c.Actor, who.Party)
-	}
-	if f := d.freeKey(c.PublicKey); f != nil {
-		return f
-	}
-	if f := d.servingParty(own, c.Party); f != nil {
-		return f
-	}
-	if c.Party == "" {
-		return nil // it keeps the party that it has, or stays excepted
-	}
-	return noStaffParty(who.Role, c.Party, own)
+	d.freeKey(c.PublicKey)
 }
 
 func (c *IdentityRotate) apply(a *applying) {
@@ -123,21 +96,13 @@ type IdentityRevoke struct {
 	Actor ID `json:"actor"`
 }
 
-func (c *IdentityRevoke) check() *Fault      { return nil }
 func (c *IdentityRevoke) about(View) Subject { return Subject{} }
 
-func (c *IdentityRevoke) decide(d *deciding) *Fault {
-	who, f := d.actorInForce(c.Actor)
-	if f != nil {
-		return f
+func (c *IdentityRevoke) decide(d *deciding) {
+	who := d.endsActor(c.Actor)
+	if l, _ := get[Ledger](d, Key{Kind: KindLedger}); who != nil && who.Role == Admin && l.Admins <= 1 {
+		d.refuse("II.1", "last-admin", "%s is the last admin; add another one first", c.Actor)
 	}
-	if who.Revoked {
-		return endedActor(c.Actor)
-	}
-	if l, _ := get[Ledger](d, Key{Kind: KindLedger}); who.Role == Admin && l.Admins <= 1 {
-		return refused("II.1", "last-admin", "%s is the last admin; add another one first", c.Actor)
-	}
-	return nil
 }
 
 func (c *IdentityRevoke) apply(a *applying) {
@@ -148,15 +113,17 @@ func (c *IdentityRevoke) apply(a *applying) {
 	}
 }
 
-func (d *deciding) actorInForce(id ID) (*Actor, *Fault) {
+// endsActor is an actor that is revoked, or whose key is replaced.
+func (d *deciding) endsActor(id ID) *Actor {
 	who, _ := actor(d, id)
-	if who == nil {
-		return nil, unknown("/actor", "there is no actor %s", id)
+	switch {
+	case who == nil:
+		d.blame(Unknown, "/actor", "there is no actor %s", id)
+	case who.Revoked:
+		d.blame(Ended, "/actor", "%s was revoked, for good", id)
 	}
-	return who, nil
+	return who
 }
-
-func endedActor(id ID) *Fault { return ended("/actor", "%s was revoked, for good", id) }
 
 func actorKey(id ID) Key { return Key{Kind: KindActor, C: string(id)} }
 

@@ -46,7 +46,7 @@ const mostEdition = 9999
 
 func (c *LedgerOpen) about(View) Subject { return Subject{} }
 
-func (c *LedgerOpen) decide(*deciding) *Fault { return nil } // looked at before: deciding.known, deciding.allowed
+func (c *LedgerOpen) decide(*deciding) {} // looked at before: deciding.known, deciding.allowed
 
 func (c *LedgerOpen) apply(a *applying) {
 	a.set(Key{Kind: KindLedger}, &Ledger{ID: c.Ledger, Name: c.Name, Log: c.Log, Admins: 1})
@@ -63,9 +63,8 @@ type LedgerRekey struct {
 	Log LogKey `json:"log"`
 }
 
-func (c *LedgerRekey) check() *Fault           { return nil }
-func (c *LedgerRekey) about(View) Subject      { return Subject{} }
-func (c *LedgerRekey) decide(*deciding) *Fault { return nil }
+func (c *LedgerRekey) about(View) Subject { return Subject{} }
+func (c *LedgerRekey) decide(*deciding)   {}
 func (c *LedgerRekey) apply(a *applying) {
 	change(a, Key{Kind: KindLedger}, func(l *Ledger) { l.Log = c.Log })
 }
@@ -73,7 +72,6 @@ func (c *LedgerRekey) apply(a *applying) {
 // ClockAffirm says that the ledger's clock is right and that it may go on.
 type ClockAffirm struct{}
 
-func (c *ClockAffirm) check() *Fault           { return nil }
-func (c *ClockAffirm) about(View) Subject      { return Subject{} }
-func (c *ClockAffirm) decide(*deciding) *Fault { return nil }
-func (c *ClockAffirm) apply(*applying)         {}
+func (c *ClockAffirm) about(View) Subject { return Subject{} }
+func (c *ClockAffirm) decide(*deciding)   {}
+func (c *ClockAffirm) apply(*applying)    {}

@@ -1,9 +1,6 @@
 package domain
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // PartyRegister makes a person or an institution known that may come near data.
 type PartyRegister struct {
@@ -23,18 +20,14 @@ func (c *PartyRegister) check() *Fault {
 
 func (c *PartyRegister) about(View) Subject { return Subject{Party: c.Party} }
 
-func (c *PartyRegister) decide(d *deciding) *Fault {
-	of, f := d.optionalParty("/of", c.Of)
-	if f != nil {
-		return f
-	}
+func (c *PartyRegister) decide(d *deciding) {
+	of := d.optionalParty("/of", c.Of)
 	if of != nil && (of.Kind != Institution || of.Category != c.Category) {
-		return invalid("/of", fmt.Sprintf("a person is of an institution of its own category: %s is a %s %s", c.Of, of.Category, of.Kind))
+		d.blame(Invalid, "/of", "a person is of an institution of its own category: %s is a %s %s", c.Of, of.Category, of.Kind)
 	}
 	if p, _ := party(d, c.Party); p != nil {
-		return exists("/party", "there is a party %s already", c.Party)
+		d.blame(Exists, "/party", "there is a party %s already", c.Party)
 	}
-	return nil
 }
 
 func (c *PartyRegister) apply(a *applying) {
@@ -48,13 +41,9 @@ type PartyAmend struct {
 	Reason Text `json:"reason"`
 }
 
-func (c *PartyAmend) check() *Fault      { return nil }
 func (c *PartyAmend) about(View) Subject { return Subject{Party: c.Party} }
 
-func (c *PartyAmend) decide(d *deciding) *Fault {
-	_, f := d.party("/party", c.Party)
-	return f
-}
+func (c *PartyAmend) decide(d *deciding) { d.party("/party", c.Party) }
 
 func (c *PartyAmend) apply(a *applying) {
 	change(a, partyKey(c.Party), func(p *Party) { p.Name, p.NameAt = c.Name, a.e.Seq })
@@ -66,15 +55,12 @@ type PartyRetire struct {
 	Reason Text `json:"reason"`
 }
 
-func (c *PartyRetire) check() *Fault      { return nil }
 func (c *PartyRetire) about(View) Subject { return Subject{Party: c.Party} }
 
-func (c *PartyRetire) decide(d *deciding) *Fault {
-	p, f := d.party("/party", c.Party)
-	if f == nil && p.Retired {
-		f = ended("/party", "%s is retired already", c.Party)
+func (c *PartyRetire) decide(d *deciding) {
+	if p := d.party("/party", c.Party); p != nil && p.Retired {
+		d.blame(Ended, "/party", "%s is retired already", c.Party)
 	}
-	return f
 }
 
 func (c *PartyRetire) apply(a *applying) {
@@ -87,15 +73,12 @@ type PartyRestore struct {
 	Reason Text `json:"reason"`
 }
 
-func (c *PartyRestore) check() *Fault      { return nil }
 func (c *PartyRestore) about(View) Subject { return Subject{Party: c.Party} }
 
-func (c *PartyRestore) decide(d *deciding) *Fault {
-	p, f := d.party("/party", c.Party)
-	if f == nil && !p.Retired {
-		f = ended("/party", "%s is not retired", c.Party)
+func (c *PartyRestore) decide(d *deciding) {
+	if p := d.party("/party", c.Party); p != nil && !p.Retired {
+		d.blame(Ended, "/party", "%s is not retired", c.Party)
 	}
-	return f
 }
 
 func (c *PartyRestore) apply(a *applying) {
@@ -110,22 +93,18 @@ type TrainingComplete struct {
 	Until  Time `json:"until"`
 }
 
-func (c *TrainingComplete) check() *Fault      { return nil }
 func (c *TrainingComplete) about(View) Subject { return Subject{Party: c.Party} }
 
-func (c *TrainingComplete) decide(d *deciding) *Fault {
-	p, f := d.party("/party", c.Party)
+func (c *TrainingComplete) decide(d *deciding) {
+	p := d.party("/party", c.Party)
+	d.serving(c.Party)
 	switch {
-	case f != nil:
-		return f
-	case p.Retired:
-		return retired(c.Party)
+	case d.fault != nil:
 	case p.Category != Staff || p.Kind != Person:
-		return refused("P.2", "not-staff", "only a person of the staff is trained, and %s is a %s %s", c.Party, p.Category, p.Kind)
+		d.refuse("P.2", "not-staff", "only a person of the staff is trained, and %s is a %s %s", c.Party, p.Category, p.Kind)
 	case d.isOwn(c.Party):
-		return refused("II.1", "own-party", "nobody records their own training; let another officer or manager do it")
+		d.refuse("II.1", "own-party", "nobody records their own training; let another officer or manager do it")
 	}
-	return nil
 }
 
 func (c *TrainingComplete) apply(a *applying) {
@@ -153,30 +132,23 @@ type UndertakingGive struct {
 	Until    Time `json:"until,omitzero"`
 }
 
-func (c *UndertakingGive) check() *Fault      { return nil }
 func (c *UndertakingGive) about(View) Subject { return Subject{Party: c.Party} }
 
-func (c *UndertakingGive) decide(d *deciding) *Fault {
-	p, f := d.party("/party", c.Party)
-	if f != nil {
-		return f
+func (c *UndertakingGive) decide(d *deciding) {
+	d.party("/party", c.Party)
+	e := d.evidence("/evidence", c.Evidence)
+	d.serving(c.Party)
+	if d.fault == nil {
+		d.fit("P.3", c.Evidence, e, UndertakingPaper, Subject{Party: c.Party}, false)
 	}
-	e, f := d.evidence("/evidence", c.Evidence)
-	if f != nil {
-		return f
-	}
-	if p.Retired {
-		return retired(c.Party)
-	}
-	if !e.fits(UndertakingPaper, "", c.Party) {
-		return e.unfit("P.3", c.Evidence, UndertakingPaper, "party "+string(c.Party), false)
-	}
-	return nil
 }
 
 func (c *UndertakingGive) apply(a *applying) {
-	a.set(Key{Kind: KindUndertaking, A: string(c.Party), C: string(c.Evidence)},
-		&Undertaking{Evidence: c.Evidence, Until: c.Until.Time, Seq: a.e.Seq})
+	k := Key{Kind: KindUndertaking, A: string(c.Party), C: string(c.Evidence)}
+	if u, _ := get[Undertaking](a, k); u != nil && (u.Until.IsZero() || !c.Until.IsZero() && !c.Until.After(u.Until)) {
+		return // the longer one stands
+	}
+	a.set(k, &Undertaking{Evidence: c.Evidence, Until: c.Until.Time, Seq: a.e.Seq})
 }
 
 // undertaken: P.3. An undertaking ends at its day, and with its paper.
@@ -199,31 +171,25 @@ func partyKey(id ID) Key { return Key{Kind: KindParty, C: string(id)} }
 func party(v View, id ID) (*Party, Known) { return get[Party](v, partyKey(id)) }
 
 // party is a party that the command names at the pointer.
-func (d *deciding) party(at string, id ID) (*Party, *Fault) {
+func (d *deciding) party(at string, id ID) *Party {
 	p, _ := party(d, id)
 	if p == nil {
-		return nil, unknown(at, "there is no party %s", id)
+		d.blame(Unknown, at, "there is no party %s", id)
 	}
-	return p, nil
+	return p
 }
 
 // optionalParty is nil where none is named.
-func (d *deciding) optionalParty(at string, id ID) (*Party, *Fault) {
+func (d *deciding) optionalParty(at string, id ID) *Party {
 	if id == "" {
-		return nil, nil
+		return nil
 	}
 	return d.party(at, id)
 }
 
-// servingParty: an identity for a retired party could do nothing (P.1).
-func (d *deciding) servingParty(p *Party, id ID) *Fault {
-	if p != nil && p.Retired {
-		return retired(id)
+// serving: P.1. What would give a party access is refused once it is retired.
+func (d *deciding) serving(id ID) {
+	if p, _ := party(d, id); p != nil && p.Retired {
+		d.refuse("P.1", "party-retired", "the party %s is retired; restore it first", id)
 	}
-	return nil
-}
-
-// retired: P.1. What would give a party access is refused once it is retired.
-func retired(id ID) *Fault {
-	return refused("P.1", "party-retired", "the party %s is retired; restore it first", id)
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // A Period is an ISO 8601 duration, such as P1Y6M or PT2S. Years and months run by
-// the UTC calendar; at most 9,999 of each, and nothing negative.
+// the UTC calendar. At most 9,999 years, 9,999 months, 999,999 days and 999,999
+// hours, in whatever units they are said, and nothing negative.
 type Period struct {
 	Years, Months, Days int
 	Clock               time.Duration // weeks are days; hours, minutes and seconds
@@ -16,8 +17,14 @@ type Period struct {
 
 var errPeriod = errors.New("a duration is ISO 8601, such as P1Y, P30D or PT2S")
 
-// UnmarshalText refuses what is no ISO 8601 duration, or is longer than 9,999 of
-// any unit.
+const (
+	mostYears = 9_999 // and months
+	mostDays  = 999_999
+	mostClock = 999_999 * time.Hour
+)
+
+// UnmarshalText refuses what is no ISO 8601 duration, or is too long. What it takes,
+// String writes so that it is taken again (FuzzPeriod).
 func (p *Period) UnmarshalText(b []byte) error {
 	s, ok := strings.CutPrefix(string(b), "P")
 	if !ok || s == "" {
@@ -49,13 +56,14 @@ func (p *Period) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// add adds a number of units. Its own bound is that of a sum that can't overflow.
 func (p *Period) add(number string, unit byte, inClock bool) error {
 	whole, frac, dot := strings.Cut(number, ".")
 	n, err := strconv.ParseUint(whole, 10, 32)
-	if err != nil || n > 9999 || dot && (unit != 'S' || frac == "" || len(frac) > 9) {
+	if err != nil || dot && (unit != 'S' || frac == "" || len(frac) > 9) {
 		return errPeriod
 	}
-	v := int(n)
+	v, d := int(n), time.Duration(0)
 	switch {
 	case unit == 'Y':
 		p.Years = v
@@ -66,18 +74,22 @@ func (p *Period) add(number string, unit byte, inClock bool) error {
 	case unit == 'D':
 		p.Days += v
 	case unit == 'H':
-		p.Clock += time.Duration(v) * time.Hour
+		d = time.Hour
 	case unit == 'M':
-		p.Clock += time.Duration(v) * time.Minute
+		d = time.Minute
 	case unit == 'S':
-		p.Clock += time.Duration(v) * time.Second
-		if dot {
-			ns, err := strconv.ParseUint((frac + "00000000")[:9], 10, 64)
-			if err != nil {
-				return errPeriod
-			}
-			p.Clock += time.Duration(ns)
+		d = time.Second
+		ns, err := strconv.ParseUint((frac + "000000000")[:9], 10, 32)
+		if err != nil {
+			return errPeriod
 		}
+		p.Clock += time.Duration(ns)
+	}
+	if d != 0 && n > uint64(mostClock/d) {
+		return errPeriod
+	}
+	if p.Clock += time.Duration(n) * d; p.Years > mostYears || p.Months > mostYears || p.Days > mostDays || p.Clock > mostClock {
+		return errPeriod
 	}
 	return nil
 }

@@ -31,37 +31,29 @@ func (c *RecordRegister) check() *Fault {
 
 func (c *RecordRegister) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *RecordRegister) decide(d *deciding) *Fault {
-	if f := d.client(c.Client); f != nil {
-		return f
-	}
+func (c *RecordRegister) decide(d *deciding) {
+	d.client(c.Client)
 	if c.Engagement != "" {
-		if _, f := d.engagement("/engagement", c.Client, c.Engagement); f != nil {
-			return f
-		}
+		d.engagement("/engagement", c.Client, c.Engagement)
 	}
 	if r, _ := record(d, c.Client, c.Record); r != nil {
-		return exists("/record", "%s has a record %s already", c.Client, c.Record)
+		d.blame(Exists, "/record", "%s has a record %s already", c.Client, c.Record)
 	}
-	r := Record{Engagement: c.Engagement, Class: c.Class, Medium: c.Medium, Encrypted: c.Encrypted,
-		NoCustody: c.Custody == "" || d.blank("/custody")}
-	return d.keepable(c.Client, c.Record, &r, c.Engagement != "")
+	d.keepable(c.Client, c.Record, &Record{Engagement: c.Engagement, Class: c.Class, Medium: c.Medium, Encrypted: c.Encrypted,
+		NoCustody: c.Custody == "" || d.blank("/custody")}, c.Engagement != "")
 }
 
 // keepable refuses what may not be kept so: II.5, II.4, II.0.
-func (d *deciding) keepable(of, id ID, r *Record, moved bool) *Fault {
-	if moved {
-		if g, _ := engagement(d, of, r.Engagement); g != nil && g.Closed {
-			return refused("II.5", "engagement-closed", "the engagement %s is closed; reopen it, or register %s without it", r.Engagement, id)
-		}
+func (d *deciding) keepable(of, id ID, r *Record, moved bool) {
+	if g, _ := engagement(d, of, r.Engagement); moved && g != nil && g.Closed {
+		d.refuse("II.5", "engagement-closed", "the engagement %s is closed; reopen it, or register %s without it", r.Engagement, id)
 	}
-	switch {
-	case r.Class == Sensitive && r.Medium == Electronic && !r.Encrypted:
-		return refused("II.4", "unencrypted", "%s is sensitive and electronic, so it is kept encrypted", id)
-	case r.Medium == Physical && r.NoCustody:
-		return refused("II.0", "no-custody", "%s is physical; say with custody where it is locked away", id)
+	if r.Class == Sensitive && r.Medium == Electronic && !r.Encrypted {
+		d.refuse("II.4", "unencrypted", "%s is sensitive and electronic, so it is kept encrypted", id)
 	}
-	return nil
+	if r.Medium == Physical && r.NoCustody {
+		d.refuse("II.0", "no-custody", "%s is physical; say with custody where it is locked away", id)
+	}
 }
 
 func (c *RecordRegister) apply(a *applying) {
@@ -90,37 +82,28 @@ type RecordAmend struct {
 	Reason     Text   `json:"reason"`
 }
 
-func (c *RecordAmend) check() *Fault      { return nil }
 func (c *RecordAmend) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *RecordAmend) decide(d *deciding) *Fault {
-	r, f := d.record("/record", c.Client, c.Record)
-	if f != nil {
-		return f
-	}
+func (c *RecordAmend) decide(d *deciding) {
+	r := d.record("/record", c.Client, c.Record)
 	if c.Engagement != "" {
-		if _, f := d.engagement("/engagement", c.Client, c.Engagement); f != nil {
-			return f
-		}
+		d.engagement("/engagement", c.Client, c.Engagement)
 	}
-	if r.Destroyed != 0 {
-		return destroyed(c.Record)
+	if d.fault != nil {
+		return
 	}
+	d.standing(c.Record, r)
 	next := *r
 	c.amend(&next, d.blank("/custody"))
 	moved := next.Engagement != r.Engagement
-	if f := d.keepable(c.Client, c.Record, &next, moved); f != nil {
-		return f
-	}
+	d.keepable(c.Client, c.Record, &next, moved)
 	switch {
 	case d.actor.Role == Officer:
-		return nil
 	case r.Class == Sensitive && next.Class == Ordinary:
-		return refused("II.4", "declassified", "%s is sensitive; only the officer makes it ordinary", c.Record)
+		d.refuse("II.4", "declassified", "%s is sensitive; only the officer makes it ordinary", c.Record)
 	case moved:
-		return refused("II.1", "moved", "only the officer moves %s to another engagement, since rights may reach it there", c.Record)
+		d.refuse("II.1", "moved", "only the officer moves %s to another engagement, since rights may reach it there", c.Record)
 	}
-	return nil
 }
 
 func (c *RecordAmend) amend(r *Record, blankCustody bool) {
@@ -164,48 +147,37 @@ type RecordDestroy struct {
 	Evidence ID     `json:"evidence,omitzero"`
 }
 
-func (c *RecordDestroy) check() *Fault      { return nil }
 func (c *RecordDestroy) about(View) Subject { return Subject{Client: c.Client} }
 
-func (c *RecordDestroy) decide(d *deciding) *Fault {
-	r, f := d.record("/record", c.Client, c.Record)
-	if f != nil {
-		return f
+func (c *RecordDestroy) decide(d *deciding) {
+	r := d.record("/record", c.Client, c.Record)
+	d.party("/operator", c.Operator)
+	witness := d.party("/witness", c.Witness)
+	d.reference("/evidence", c.Evidence)
+	if d.fault != nil {
+		return
 	}
-	if _, f := d.party("/operator", c.Operator); f != nil {
-		return f
-	}
-	witness, f := d.party("/witness", c.Witness)
-	if f != nil {
-		return f
-	}
-	if f := d.optionalEvidence("/evidence", c.Evidence); f != nil {
-		return f
-	}
-	if r.Destroyed != 0 {
-		return destroyed(c.Record)
-	}
+	d.standing(c.Record, r)
 	if due, runs := Due(d, c.Client, r); (runs || d.at.Before(due)) && !c.requested(d) {
 		until := "until its engagement is closed, and then for " + r.Retention.Keep.String()
 		if !runs {
 			until = "until " + due.UTC().Format(time.RFC3339)
 		}
-		return refused("II.5", "retention-runs", "%s is kept %s; sooner only by a signed destruction-request of %s, named with --evidence", c.Record, until, c.Client)
+		d.refuse("II.5", "retention-runs", "%s is kept %s; sooner only by a signed destruction-request of %s, named with --evidence", c.Record, until, c.Client)
 	}
 	switch {
 	case c.Operator == c.Witness:
-		return refused("II.5", "no-witness", "%s can't witness its own work; name another witness", c.Operator)
+		d.refuse("II.5", "no-witness", "%s can't witness its own work; name another witness", c.Operator)
 	case witness.Category != Staff || witness.Retired:
-		return refused("II.5", "no-witness", "a witness is of the staff and in service, and %s is not", c.Witness)
+		d.refuse("II.5", "no-witness", "a witness is of the staff and in service, and %s is not", c.Witness)
 	}
-	return nil
 }
 
 // requested: the client may ask for a destruction before retention has run, for
 // this record or, in a request that names none, for what it had here when it asked.
 func (c *RecordDestroy) requested(v View) bool {
 	e, filed := evidence(v, c.Evidence)
-	if e == nil || !e.fits(DestructionRequest, c.Client, "") {
+	if e == nil || !e.fits(DestructionRequest, Subject{Client: c.Client}) {
 		return false
 	}
 	_, r := record(v, c.Client, c.Record)
@@ -229,30 +201,23 @@ func Due(v View, of ID, r *Record) (due time.Time, runs bool) {
 	return r.Retention.Keep.After(g.ClosedAt), false
 }
 
-func destroyed(id ID) *Fault { return refused("II.5", "destroyed", "%s was destroyed", id) }
+// standing refuses what is about a record that is no more (II.5).
+func (d *deciding) standing(id ID, r *Record) {
+	if r.Destroyed != 0 {
+		d.refuse("II.5", "destroyed", "%s was destroyed", id)
+	}
+}
 
 func recordKey(of, id ID) Key { return Key{Kind: KindRecord, A: string(of), C: string(id)} }
 
 func record(v View, of, id ID) (*Record, Known) { return get[Record](v, recordKey(of, id)) }
 
 // record is one of the client's that the command names at the pointer.
-func (d *deciding) record(at string, of, id ID) (*Record, *Fault) {
-	if f := d.client(of); f != nil {
-		return nil, f
-	}
+func (d *deciding) record(at string, of, id ID) *Record {
+	d.client(of)
 	r, _ := record(d, of, id)
 	if r == nil {
-		return nil, unknown(at, "%s has no record %s", of, id)
+		d.blame(Unknown, at, "%s has no record %s", of, id)
 	}
-	return r, nil
-}
-
-// blank says whether a † field of the event was blank when it was opened.
-func (a *applying) blank(pointer string) bool {
-	for _, b := range a.e.Blank {
-		if b == pointer {
-			return true
-		}
-	}
-	return false
+	return r
 }

@@ -34,7 +34,7 @@ func (r *Right) Standing(v View, at time.Time) Standing {
 		}
 	}
 	s.InForce = s.Ended == 0 && !passed(r.Until, at)
-	s.Overdue = r.Kind == Authorized && s.InForce && !r.reviewed(v, at)
+	s.Overdue = r.Kind == Authorized && s.InForce && !r.reviewed(EditionInForce(v, at), at)
 	return s
 }
 
@@ -84,8 +84,7 @@ func (r *Right) designation(v View) *Right {
 
 // reviewed: II.2. Management looked at it within the time that the edition in force
 // sets.
-func (r *Right) reviewed(v View, at time.Time) bool {
-	e := EditionInForce(v, at)
+func (r *Right) reviewed(e *Edition, at time.Time) bool {
 	return e != nil && at.Before(e.ReviewEvery.After(r.Reviewed))
 }
 
@@ -119,44 +118,39 @@ func rightIDKey(of ID, kind RightKind, id ID) Key {
 	return Key{Kind: KindRightID, A: string(of), C: ref(kind, id)}
 }
 
-// freeRight: the id of a right is taken once in its client.
-func (d *deciding) freeRight(at string, of ID, kind RightKind, id ID) *Fault {
+// free: the id of a right is taken once in its client.
+func (d *deciding) free(at string, of ID, kind RightKind, id ID) {
 	if _, _, taken := FindRight(d, of, kind, id); taken {
-		return exists(at, "%s has a %s %s already", of, kind, id)
+		d.blame(Exists, at, "%s has a %s %s already", of, kind, id)
 	}
-	return nil
 }
 
 // right is one of the client's that the command names at the pointer.
-func (d *deciding) right(at string, of ID, kind RightKind, id ID) (*Right, *Fault) {
-	if f := d.client(of); f != nil {
-		return nil, f
-	}
+func (d *deciding) right(at string, of ID, kind RightKind, id ID) *Right {
+	d.client(of)
 	r, _, ok := FindRight(d, of, kind, id)
 	if !ok {
-		return nil, unknown(at, "%s has no %s %s", of, kind, id)
+		d.blame(Unknown, at, "%s has no %s %s", of, kind, id)
 	}
-	return r, nil
+	return r
 }
 
-// liveRight is one that no command has ended. Time, a void paper and an
+// ends: what the command ends no command has ended. Time, a void paper and an
 // engagement's closing don't count: what they ended can still be revoked.
-func (d *deciding) liveRight(at string, of ID, kind RightKind, id ID) *Fault {
-	r, f := d.right(at, of, kind, id)
-	if f == nil && r.ended(d) {
-		f = ended(at, "the %s %s of %s has ended already", kind, id, of)
+func (d *deciding) ends(at string, of ID, kind RightKind, id ID) {
+	if r := d.right(at, of, kind, id); r != nil && r.ended(d) {
+		d.blame(Ended, at, "the %s %s of %s has ended already", kind, id, of)
 	}
-	return f
 }
 
-// ended says whether a command has ended the right: its own, or what its
-// designation was changed or revoked by.
+// ended says whether a command has ended the right: its own, or of a delegation what
+// changed or revoked its designation.
 func (r *Right) ended(v View) bool {
 	if r.Ended != 0 || r.Kind != Delegated {
 		return r.Ended != 0
 	}
 	d := r.designation(v)
-	return d == nil || after(d.Changes, r.Made) != 0
+	return d == nil || d.Ended != 0 || after(d.Changes, r.Made) != 0
 }
 
 // makeRight makes a right known, and what it rests on.
@@ -209,25 +203,25 @@ func restedOn(e *Evidence, party ID) string { return paper(e.Kind, e.SHA256) + "
 // used says whether the paper, whatever its id, once gave the same party a right or
 // a delegation that a command has ended, or that rests on another paper by now: an
 // old letter doesn't bring back what a newer one took.
-func (d *deciding) used(of ID, e *Evidence, party ID) bool {
-	for k := range d.List(KindRested, string(of), restedOn(e, party)) {
-		r, _ := get[Right](d, Key{Kind: KindRight, A: string(of), B: string(party), C: k.C})
-		if r == nil {
-			continue
-		}
-		by, _ := evidence(d, r.Evidence)
-		if r.ended(d) || by == nil || by.Voided != 0 || by.Kind != e.Kind || by.SHA256 != e.SHA256 {
+func used(v View, of ID, e *Evidence, party ID) bool {
+	for k := range v.List(KindRested, string(of), restedOn(e, party)) {
+		r, _ := get[Right](v, Key{Kind: KindRight, A: string(of), B: string(party), C: k.C})
+		by, _ := evidence(v, r.Evidence)
+		if r.ended(v) || by.Voided != 0 || by.Kind != e.Kind || by.SHA256 != e.SHA256 {
 			return true
 		}
-		if from := r.designation(d); r.Kind == Delegated && from != nil && (from.Ended != 0 || void(d, from.Evidence)) {
+		if r.Kind == Delegated && void(v, r.designation(v).Evidence) {
 			return true
 		}
 	}
 	return false
 }
 
-func usedPaper(clause Clause, evidence, party ID) *Fault {
-	return refused(clause, "evidence-used", "by the paper of %s the party %s had a right that has ended or rests on a newer paper; file a new one", evidence, party)
+// unused refuses a paper that has had its day.
+func (d *deciding) unused(clause Clause, of, id ID, e *Evidence, party ID) {
+	if used(d, of, e, party) {
+		d.refuse(clause, "evidence-used", "by the paper of %s the party %s had a right that has ended or rests on a newer paper; file a new one", id, party)
+	}
 }
 
 func designatedKey(of ID) Key { return Key{Kind: KindDesignated, A: string(of)} }

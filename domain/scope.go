@@ -48,21 +48,20 @@ func (s *Scope) has(record ID, r *Record) bool {
 
 // beyond says whether the scope reaches further than the one engagement.
 func (s *Scope) beyond(engagement ID) bool {
-	return !slices.Equal(s.Engagements, []ID{engagement})
+	return s.Engagements == nil || slices.ContainsFunc(s.Engagements, func(e ID) bool { return e != engagement })
 }
 
-// scope refuses one that names what the client doesn't have. An engagement that is
+// scope blames one that names what the client doesn't have. An engagement that is
 // being made may be named.
-func (d *deciding) scope(at string, of ID, s *Scope, making ID) *Fault {
+func (d *deciding) scope(at string, of ID, s *Scope, making ID) {
 	for i, id := range s.Records {
 		if r, _ := record(d, of, id); r == nil {
-			return unknown(at+"/records/"+strconv.Itoa(i), "%s has no record %s", of, id)
+			d.blame(Unknown, at+"/records/"+strconv.Itoa(i), "%s has no record %s", of, id)
 		}
 	}
 	for i, id := range s.Engagements {
 		if g, _ := engagement(d, of, id); g == nil && id != making {
-			return unknown(at+"/engagements/"+strconv.Itoa(i), "%s has no engagement %s", of, id)
+			d.blame(Unknown, at+"/engagements/"+strconv.Itoa(i), "%s has no engagement %s", of, id)
 		}
 	}
-	return nil
 }

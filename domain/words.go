@@ -11,8 +11,6 @@ import (
 // value outside its pattern or closed set never becomes one. The zero value is
 // "left out".
 
-var errWord = errors.New("not a word of this ledger")
-
 // An ID is the caller's name for a thing, ^[a-z0-9][a-z0-9_-]{0,62}$. It holds no
 // personal data.
 type ID string
@@ -156,21 +154,6 @@ func isRestrictedName(s string) bool {
 	return true
 }
 
-// word reads one of a closed set.
-func word[W ~string](w *W, b []byte, set []W) error {
-	for _, s := range set {
-		if string(b) == string(s) {
-			*w = s
-			return nil
-		}
-	}
-	names := make([]string, len(set))
-	for i, s := range set {
-		names[i] = string(s)
-	}
-	return errors.New("one of " + strings.Join(names, " ") + " is wanted")
-}
-
 // A Category says by which clause a party may come near data at all.
 type Category string
 
@@ -183,12 +166,6 @@ const (
 	Assignee   Category = "assignee"   // III.6
 )
 
-// Categories is the closed set.
-var Categories = []Category{Staff, Contractor, External, Authority, Assignee}
-
-// UnmarshalText refuses what is no category.
-func (c *Category) UnmarshalText(b []byte) error { return word(c, b, Categories) }
-
 // A PartyKind is person or institution.
 type PartyKind string
 
@@ -197,12 +174,6 @@ const (
 	Person      PartyKind = "person"
 	Institution PartyKind = "institution"
 )
-
-// PartyKinds is the closed set.
-var PartyKinds = []PartyKind{Person, Institution}
-
-// UnmarshalText refuses what is no kind of party.
-func (k *PartyKind) UnmarshalText(b []byte) error { return word(k, b, PartyKinds) }
 
 // A Role is what an actor may do.
 type Role string
@@ -217,12 +188,6 @@ const (
 	Subscriber Role = "subscriber"
 	Admin      Role = "admin"
 )
-
-// Roles is the closed set.
-var Roles = []Role{Clerk, Officer, Manager, Auditor, Gateway, Subscriber, Admin}
-
-// UnmarshalText refuses what is no role.
-func (r *Role) UnmarshalText(b []byte) error { return word(r, b, Roles) }
 
 // A Purpose is a use that I.3 names.
 type Purpose string
@@ -241,13 +206,6 @@ const (
 	Relationship      Purpose = "relationship"
 )
 
-// Purposes is the closed set, I.3.1 to I.3.10 in this order.
-var Purposes = []Purpose{ServicePlan, Consultation, EngagementSigning, Service, Notarisation,
-	Inspection, Registration, Fees, EngagementRelated, Relationship}
-
-// UnmarshalText refuses what is no purpose of I.3.
-func (p *Purpose) UnmarshalText(b []byte) error { return word(p, b, Purposes) }
-
 // needsEngagement: I.3.4 to I.3.9 are uses under an Engagement Confirmation.
 func (p Purpose) needsEngagement() bool {
 	i := slices.Index(Purposes, p)
@@ -264,12 +222,6 @@ const (
 	Transfer Action = "transfer"
 	Modify   Action = "modify"
 )
-
-// Actions is the closed set.
-var Actions = []Action{Consult, Use, Transfer, Modify}
-
-// UnmarshalText refuses what is no action.
-func (a *Action) UnmarshalText(b []byte) error { return word(a, b, Actions) }
 
 // An EvidenceKind is the kind of a written instrument.
 type EvidenceKind string
@@ -290,14 +242,6 @@ const (
 	OtherPaper               EvidenceKind = "other"
 )
 
-// EvidenceKinds is the closed set.
-var EvidenceKinds = []EvidenceKind{EngagementConfirmation, ConfirmationLetter, SpecialAuthorization, ConsentPaper,
-	UndertakingPaper, SpecialTerms, ModificationConfirmation, DestructionRequest, DestructionCertificate, Notice,
-	Surveillance, OtherPaper}
-
-// UnmarshalText refuses what is no kind of evidence.
-func (k *EvidenceKind) UnmarshalText(b []byte) error { return word(k, b, EvidenceKinds) }
-
 // A Custody says where the content of evidence lies.
 type Custody string
 
@@ -306,12 +250,6 @@ const (
 	InLedger Custody = "ledger"
 	OnPaper  Custody = "paper"
 )
-
-// Custodies is the closed set.
-var Custodies = []Custody{InLedger, OnPaper}
-
-// UnmarshalText refuses what is no custody.
-func (c *Custody) UnmarshalText(b []byte) error { return word(c, b, Custodies) }
 
 // A Class of record is ordinary or sensitive (II.4).
 type Class string
@@ -322,12 +260,6 @@ const (
 	Sensitive Class = "sensitive"
 )
 
-// Classes is the closed set.
-var Classes = []Class{Ordinary, Sensitive}
-
-// UnmarshalText refuses what is no class.
-func (c *Class) UnmarshalText(b []byte) error { return word(c, b, Classes) }
-
 // A Medium is how a record is kept (II.0).
 type Medium string
 
@@ -337,20 +269,8 @@ const (
 	Physical   Medium = "physical"
 )
 
-// Media is the closed set.
-var Media = []Medium{Electronic, Physical}
-
-// UnmarshalText refuses what is no medium.
-func (m *Medium) UnmarshalText(b []byte) error { return word(m, b, Media) }
-
 // A Method of destruction (II.5).
 type Method string
-
-// Methods is the closed set.
-var Methods = []Method{"shred", "pulp", "incinerate", "wipe", "degauss", "crypto-erase"}
-
-// UnmarshalText refuses what is no method of destruction.
-func (m *Method) UnmarshalText(b []byte) error { return word(m, b, Methods) }
 
 // A RetentionStart says from when a record's retention runs.
 type RetentionStart string
@@ -361,9 +281,50 @@ const (
 	AfterEngagement   RetentionStart = "engagement"
 )
 
-// UnmarshalText refuses what retention can't run from.
-func (r *RetentionStart) UnmarshalText(b []byte) error {
-	return word(r, b, []RetentionStart{AfterRegistration, AfterEngagement})
+// The closed sets, each in the contract's order. The UnmarshalText of each of their
+// types refuses every other word.
+var (
+	Categories = []Category{Staff, Contractor, External, Authority, Assignee}
+	PartyKinds = []PartyKind{Person, Institution}
+	Roles      = []Role{Clerk, Officer, Manager, Auditor, Gateway, Subscriber, Admin}
+	Purposes   = []Purpose{ServicePlan, Consultation, EngagementSigning, Service, Notarisation,
+		Inspection, Registration, Fees, EngagementRelated, Relationship}
+	Actions       = []Action{Consult, Use, Transfer, Modify}
+	EvidenceKinds = []EvidenceKind{EngagementConfirmation, ConfirmationLetter, SpecialAuthorization, ConsentPaper,
+		UndertakingPaper, SpecialTerms, ModificationConfirmation, DestructionRequest, DestructionCertificate, Notice,
+		Surveillance, OtherPaper}
+	Custodies       = []Custody{InLedger, OnPaper}
+	Classes         = []Class{Ordinary, Sensitive}
+	Media           = []Medium{Electronic, Physical}
+	Methods         = []Method{"shred", "pulp", "incinerate", "wipe", "degauss", "crypto-erase"}
+	retentionStarts = []RetentionStart{AfterRegistration, AfterEngagement}
+)
+
+func (c *Category) UnmarshalText(b []byte) error       { return word(c, b, Categories) }
+func (k *PartyKind) UnmarshalText(b []byte) error      { return word(k, b, PartyKinds) }
+func (r *Role) UnmarshalText(b []byte) error           { return word(r, b, Roles) }
+func (p *Purpose) UnmarshalText(b []byte) error        { return word(p, b, Purposes) }
+func (a *Action) UnmarshalText(b []byte) error         { return word(a, b, Actions) }
+func (k *EvidenceKind) UnmarshalText(b []byte) error   { return word(k, b, EvidenceKinds) }
+func (c *Custody) UnmarshalText(b []byte) error        { return word(c, b, Custodies) }
+func (c *Class) UnmarshalText(b []byte) error          { return word(c, b, Classes) }
+func (m *Medium) UnmarshalText(b []byte) error         { return word(m, b, Media) }
+func (m *Method) UnmarshalText(b []byte) error         { return word(m, b, Methods) }
+func (r *RetentionStart) UnmarshalText(b []byte) error { return word(r, b, retentionStarts) }
+
+// word reads one of a closed set.
+func word[W ~string](w *W, b []byte, set []W) error {
+	for _, s := range set {
+		if string(b) == string(s) {
+			*w = s
+			return nil
+		}
+	}
+	names := make([]string, len(set))
+	for i, s := range set {
+		names[i] = string(s)
+	}
+	return errors.New("one of " + strings.Join(names, " ") + " is wanted")
 }
 
 // True is a flag that is given or left out, never given as false.
@@ -381,26 +342,22 @@ func (t *True) UnmarshalJSON(b []byte) error {
 // A Time is RFC 3339 with up to nanoseconds. The zero Time is "left out".
 type Time struct{ time.Time }
 
-// UnmarshalText refuses what RFC 3339 doesn't know, and more than nanoseconds.
+// UnmarshalText refuses what RFC 3339 doesn't know, more than nanoseconds, and what
+// is not of the years 2 to 9999 of UTC: the zero time, named as an end, would be one
+// that never comes (TestNoTimeThatIsNamedIsLeftOut).
 func (t *Time) UnmarshalText(b []byte) error {
-	if i := strings.IndexByte(string(b), '.'); i > 0 {
-		digits := 0
-		for _, c := range b[i+1:] {
-			if c < '0' || c > '9' {
-				break
-			}
-			digits++
-		}
-		if digits > 9 {
-			return errors.New("a time is RFC 3339 with up to nanoseconds")
-		}
-	}
-	if err := t.Time.UnmarshalText(b); err != nil {
+	err := t.Time.UnmarshalText(b)
+	if y := t.UTC().Year(); err != nil || y < 2 || y > 9999 || !isStrict(string(b)) {
 		return errors.New("a time is RFC 3339 with up to nanoseconds, such as 2026-01-31T09:00:00Z")
 	}
 	return nil
 }
 
-// passed says whether an end of validity has come. Bounds are half-open: what is
-// valid until T is not valid at T. A zero end never comes.
-func (t Time) passed(at time.Time) bool { return !t.IsZero() && !at.Before(t.Time) }
+// isStrict looks at what the standard library takes beyond RFC 3339
+// (golang.org/issue/54580), and for more than nine digits of a second.
+func isStrict(s string) bool {
+	_, fraction, _ := strings.Cut(s, ".")
+	n := len(s)
+	return s[len("2006-01-02T15")] == ':' && s[len("2006-01-02T15:04:05")] != ',' && strings.IndexAny(fraction, "Z+-") <= 9 &&
+		(s[n-1] == 'Z' || s[n-len("07:00"):n-len(":00")] < "24" && s[n-len("00")] < '6')
+}
