@@ -1,0 +1,391 @@
+package projections
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/qtccc/assent/domain"
+)
+
+// What falls due as time passes, and what else `status` counts, is a read model of
+// its own: a monitor asks every few seconds, and a scan of all records and rights
+// would cost more than the ledger's work. Its keys are
+//
+//	f5 'd' due (12) client 00 record                    a record that is kept until then (II.5)
+//	f5 'r' reviewed (12) client 00 party 00 right       an authorisation that nothing has ended, but time may (II.2)
+//	                                                    → until (12)
+//	f5 'e' evidence 00 client 00 party 00 right         an authorisation that rests on the evidence
+//	f5 'p' actor                                        one that acts for nobody yet (II.1)
+//	f5 'v'                                              → how many violations are open (8), where any is (II.3)
+//
+// so what is due is what lies before now, and counting it costs what is due. Only
+// events that change one of these facts cost anything at all: an access that is
+// granted, nothing (TestStatusCountsWhatTheLawSays).
+const spaceDue = 0xf5
+
+const (
+	dueRecord   = 'd'
+	dueReview   = 'r'
+	dueEvidence = 'e'
+	dueParty    = 'p'
+	dueOpen     = 'v'
+)
+
+// dues takes the event into the facts, and what that does to what falls due.
+func (g *generation) dues(b *pebble.Batch, e *Applied) error {
+	touched, err := g.touched(e)
+	if err != nil {
+		return err
+	}
+	for _, k := range touched { // as it was
+		if err := g.due(b, k, e.Event.Time, false); err != nil {
+			return err
+		}
+	}
+	if err := g.facts(b, e); err != nil {
+		return err
+	}
+	for _, k := range touched { // as it is
+		if err := g.due(b, k, e.Event.Time, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touched are the facts that fall due otherwise for the event: those that it
+// changes, the records and authorisations of an engagement that it closes or
+// reopens, the authorisations that rest on a paper that it voids.
+func (g *generation) touched(e *Applied) (keys []domain.Key, err error) {
+	for _, c := range e.Changes {
+		switch f := c.Fact.(type) {
+		case *domain.Record, *domain.Right, *domain.Actor, *domain.Violating:
+			keys = append(keys, c.Key)
+		case *domain.Engagement:
+			if len(f.Closings) > 0 {
+				keys, err = g.under(keys, domain.ID(c.Key.A), domain.ID(c.Key.C))
+			}
+		case *domain.Evidence:
+			if f.Voided != 0 {
+				keys, err = g.resting(keys, c.Key.C)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+// under adds the client's records and authorisations of an engagement.
+func (g *generation) under(keys []domain.Key, client, engagement domain.ID) ([]domain.Key, error) {
+	of := func(f domain.Fact) bool {
+		switch f := f.(type) {
+		case *domain.Record:
+			return f.Engagement == engagement
+		case *domain.Right:
+			return f.Kind == domain.Authorized && f.Engagement == engagement
+		}
+		return false
+	}
+	for _, kind := range [...]domain.Kind{domain.KindRecord, domain.KindRight} {
+		err := g.scan(now, appendList(nil, kind, string(client), ""), nil, func(l listed) bool {
+			if _, newer := g.versions[l.key]; !newer && of(l.Fact) {
+				keys = append(keys, l.key)
+			}
+			return true
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for k, v := range g.versions {
+		if k.A == string(client) && of(v.Fact) {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
+}
+
+// resting adds the authorisations that rest on a paper.
+func (g *generation) resting(keys []domain.Key, evidence string) ([]domain.Key, error) {
+	list := append(append([]byte{spaceDue, dueEvidence}, evidence...), 0)
+	it, err := g.db.NewIter(&pebble.IterOptions{LowerBound: list, UpperBound: beyond(list)})
+	if err != nil {
+		return nil, err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		k, bad := rightKeyOf(it.Key()[len(list):])
+		if bad != nil {
+			return nil, closing(bad, it.Close)
+		}
+		keys = append(keys, k)
+	}
+	if err := closing(it.Error(), it.Close); err != nil {
+		return nil, err
+	}
+	for k, v := range g.versions {
+		if r, ok := v.Fact.(*domain.Right); ok && string(r.Evidence) == evidence && !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
+}
+
+// due takes out what a fact says of time as it was, or puts in what it says now.
+func (g *generation) due(b *pebble.Batch, k domain.Key, at time.Time, in bool) error {
+	f, ok, err := g.fresh(k)
+	if err != nil || !ok {
+		return err
+	}
+	var key, value []byte
+	switch f := f.(type) {
+	case *domain.Record:
+		key, err = g.dueRecord(k, f)
+	case *domain.Right:
+		key, value, err = g.dueReview(b, k, f, at, in)
+	case *domain.Actor:
+		if waitsForParty(f) {
+			key = append([]byte{spaceDue, dueParty}, k.C...)
+		}
+	case *domain.Violating:
+		return g.dueOpen(b, in)
+	}
+	switch {
+	case err != nil || key == nil:
+		return err
+	case in:
+		return b.Set(key, value, nil)
+	}
+	return b.Delete(key, nil)
+}
+
+// waitsForParty: a clerk, officer or manager acts for a person of the staff, and
+// the ones that opening a ledger made have none at first (II.1).
+func waitsForParty(a *domain.Actor) bool {
+	return !a.Revoked && a.Party == "" && (a.Role == domain.Clerk || a.Role == domain.Officer || a.Role == domain.Manager)
+}
+
+func (g *generation) dueRecord(k domain.Key, r *domain.Record) (key []byte, err error) {
+	err = Guard(func() {
+		if due, runs := domain.Due(unsaved{g}, domain.ID(k.A), r); !runs && r.Destroyed == 0 {
+			key = appendTime12([]byte{spaceDue, dueRecord}, due)
+			key = append(append(append(key, k.A...), 0), k.C...)
+		}
+	})
+	return key, err
+}
+
+func (g *generation) dueReview(b *pebble.Batch, k domain.Key, r *domain.Right, at time.Time, in bool) (key, value []byte, err error) {
+	if r.Kind != domain.Authorized {
+		return nil, nil, nil
+	}
+	if in && r.Evidence != "" {
+		key = append(append([]byte{spaceDue, dueEvidence}, r.Evidence...), 0)
+		if err := b.Set(appendRight(key, k), nil, nil); err != nil {
+			return nil, nil, err
+		}
+		key = nil
+	}
+	err = Guard(func() {
+		if r.Standing(unsaved{g}, at).Ended == 0 {
+			key = appendRight(appendTime12([]byte{spaceDue, dueReview}, r.Reviewed), k)
+			value = appendTime12(nil, r.Until)
+		}
+	})
+	return key, value, err
+}
+
+// openViolations is a count that is kept, so that nobody has to make it.
+type openViolations struct {
+	n    uint64
+	read bool // n is what stands in the store, with what the batch adds
+}
+
+// dueOpen counts one more where a violation is put in, one less where it is taken
+// out: a denial that joins an open one changes nothing.
+func (g *generation) dueOpen(b *pebble.Batch, in bool) error {
+	key := []byte{spaceDue, dueOpen}
+	if !g.open.read {
+		v, err := g.meta(key)
+		if err != nil {
+			return err
+		}
+		if len(v) == 8 {
+			g.open.n = binary.BigEndian.Uint64(v)
+		}
+		g.open.read = true
+	}
+	if in {
+		g.open.n++
+	} else {
+		g.open.n--
+	}
+	return b.Set(key, binary.BigEndian.AppendUint64(nil, g.open.n), nil)
+}
+
+// unsaved is the view of the batch that is being made, for rules that look at facts
+// by their key. What it can't read panics as a view's does.
+type unsaved struct{ g *generation }
+
+func (u unsaved) Get(k domain.Key) (domain.Known, bool) {
+	if v, ok := u.g.versions[k]; ok {
+		return v.Known, true
+	}
+	v, ok, err := u.g.get(k, now)
+	if err != nil {
+		panic(&broken{err})
+	}
+	return v.Known, ok
+}
+
+// List knows nothing: no rule that is asked here lists.
+func (u unsaved) List(domain.Kind, string, string) iter.Seq2[domain.Key, domain.Known] {
+	return func(func(domain.Key, domain.Known) bool) {}
+}
+
+// appendRight appends the key of a client's right: client 00 party 00 right.
+func appendRight(dst []byte, k domain.Key) []byte {
+	dst = append(append(dst, k.A...), 0)
+	return append(append(append(dst, k.B...), 0), k.C...)
+}
+
+func rightKeyOf(b []byte) (domain.Key, error) {
+	part := slices.Collect(func(yield func(string) bool) {
+		for len(b) > 0 {
+			i := slices.Index(b, 0)
+			if i < 0 {
+				i = len(b)
+			}
+			if !yield(string(b[:i])) {
+				return
+			}
+			b = b[min(i+1, len(b)):]
+		}
+	})
+	if len(part) != 3 {
+		return domain.Key{}, fmt.Errorf("%w: a right's key", errDamaged)
+	}
+	return domain.Key{Kind: domain.KindRight, A: part[0], B: part[1], C: part[2]}, nil
+}
+
+// appendTime12 appends a time so that times sort as bytes do: seconds since the year
+// 1, nanoseconds.
+func appendTime12(dst []byte, t time.Time) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(t.Unix()-year1))
+	return binary.BigEndian.AppendUint32(dst, uint32(t.Nanosecond()))
+}
+
+// year1 is the zero time's, in seconds.
+var year1 = time.Time{}.Unix()
+
+func time12(b []byte) time.Time {
+	return time.Unix(int64(binary.BigEndian.Uint64(b))+year1, int64(binary.BigEndian.Uint32(b[8:]))).UTC()
+}
+
+// monthEnds is by how much a period may end earlier for a later start: a month after
+// the 31st of January, 9 o'clock, comes before a month after the 28th, 10 o'clock.
+const monthEnds = 4 * 24 * time.Hour
+
+// A tally is what `status` counts.
+type tally struct {
+	openViolations, overdue, due int
+	withoutParty                 []domain.ID
+}
+
+// tally counts what the store holds after one event, and says which; judge says at
+// which moment to count then, and how often the edition in force wants
+// authorisations reviewed.
+func (s *Store) tally(judge func(n uint64) (at time.Time, reviewEvery domain.Period, err error)) (n uint64, t tally, err error) {
+	g, err := s.use()
+	if err != nil {
+		return 0, tally{}, err
+	}
+	defer g.leave()
+	one := g.db.NewSnapshot()
+	defer func() { err = closing(err, one.Close) }()
+	pos, done, err := one.Get(positionKey)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, tally{withoutParty: []domain.ID{}}, nil
+	} else if err != nil {
+		return 0, tally{}, s.broken(err)
+	}
+	n = binary.BigEndian.Uint64(pos)
+	if err := done.Close(); err != nil {
+		return 0, tally{}, err
+	}
+	at, every, err := judge(n)
+	if err != nil {
+		return 0, tally{}, err
+	}
+	if t, err = count(one, at, every); err != nil {
+		return 0, tally{}, s.broken(err)
+	}
+	return n, t, nil
+}
+
+func count(one *pebble.Snapshot, at time.Time, reviewEvery domain.Period) (tally, error) {
+	t := tally{withoutParty: []domain.ID{}}
+	for _, count := range []struct {
+		of   byte
+		each func(key, value []byte) (more bool)
+	}{
+		{dueRecord, func(key, _ []byte) bool { // due from its day on
+			more := !time12(key).After(at)
+			if more {
+				t.due++
+			}
+			return more
+		}},
+		{dueReview, func(key, value []byte) bool {
+			over := reviewEvery.After(time12(key))
+			if until := time12(value); !over.After(at) && (until.IsZero() || at.Before(until)) {
+				t.overdue++
+			}
+			return !over.After(at.Add(monthEnds))
+		}},
+		{dueParty, func(key, _ []byte) bool {
+			t.withoutParty = append(t.withoutParty, domain.ID(key))
+			return true
+		}},
+		{dueOpen, func(_, value []byte) bool {
+			t.openViolations = int(binary.BigEndian.Uint64(value))
+			return true
+		}},
+	} {
+		if err := dueIn(one, count.of, count.each); err != nil {
+			return tally{}, err
+		}
+	}
+	return t, nil
+}
+
+// dueIn gives the keys, without what they begin with, and values of one kind, in
+// their order, until each says false.
+func dueIn(one *pebble.Snapshot, kind byte, each func(key, value []byte) bool) (err error) {
+	it, err := one.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceDue, kind}, UpperBound: []byte{spaceDue, kind + 1}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = closing(err, it.Close) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		key := it.Key()[2:]
+		if n := len(key); kind != dueParty && kind != dueOpen && n < 12 || kind == dueReview && len(value) != 12 || kind == dueOpen && len(value) != 8 {
+			return fmt.Errorf("%w: key %x", errDamaged, it.Key())
+		}
+		if !each(key, value) {
+			return nil
+		}
+	}
+	return it.Error()
+}

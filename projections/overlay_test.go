@@ -1,0 +1,207 @@
+package projections
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/qtccc/assent/domain"
+)
+
+// behind is a store that has applied the events up to n.
+type behind struct {
+	*domain.History
+	n domain.Seq
+}
+
+func (b *behind) view() domain.View { return lagging{b} }
+
+type lagging struct{ *behind }
+
+func (l lagging) Get(k domain.Key) (domain.Known, bool) { return l.At(l.n).Get(k) }
+
+func (l lagging) List(kind domain.Kind, a, b string) iter.Seq2[domain.Key, domain.Known] {
+	return l.At(l.n).List(kind, a, b)
+}
+
+// Whatever is set, applied, cleaned and forgotten in between, an overlay answers as
+// the whole history does: a stale hit would be an access on a revoked right.
+func TestOverlayAnswersAsHistoryDoes(t *testing.T) {
+	for range 30 { // 3,000 histories
+		rapid.Check(t, overlayAnswersAsHistoryDoes)
+	}
+}
+
+func overlayAnswersAsHistoryDoes(t *rapid.T) {
+	var (
+		h       domain.History
+		base    = &behind{History: &h}
+		o       = NewOverlay(base.view(), rapid.IntRange(0, 40).Draw(t, "bound"))
+		w       = newWorld(t)
+		last    domain.Seq
+		cleaned domain.Seq
+		most    int // were dirty at once
+	)
+	t.Repeat(map[string]func(*rapid.T){
+		"set": func(t *rapid.T) {
+			last++
+			changes := w.changes(t, last)
+			h.Keep(last, changes)
+			o.Set(last, changes)
+			most = max(most, o.Dirty())
+		},
+		"apply": func(t *rapid.T) {
+			base.n = domain.Seq(rapid.Uint64Range(uint64(base.n), uint64(last)).Draw(t, "applied"))
+		},
+		"clean": func(t *rapid.T) {
+			cleaned = domain.Seq(rapid.Uint64Range(uint64(cleaned), uint64(base.n)).Draw(t, "cleaned"))
+			o.Clean(cleaned)
+		},
+		"get": func(t *rapid.T) {
+			k := w.key(t)
+			is, ok := o.Get(k)
+			was, there := h.At(last).Get(k)
+			require.Equal(t, there, ok, k)
+			require.Equal(t, was, is, k)
+			if ok {
+				require.Same(t, was.Fact, is.Fact)
+			}
+		},
+		"list": func(t *rapid.T) {
+			k := w.key(t)
+			if rapid.Bool().Draw(t, "whole") {
+				k.B = ""
+			}
+			require.Equal(t, listing(h.At(last), k), listing(o, k))
+		},
+		"restart": func(t *rapid.T) {
+			if rapid.IntRange(0, 9).Draw(t, "seldom") == 0 {
+				base.n, cleaned = last, last
+				o.Reset()
+			}
+		},
+		"": func(t *rapid.T) {
+			kept := len(o.facts.hot) + len(o.facts.cold)
+			for _, l := range []map[listKey]*list{o.lists.hot, o.lists.cold} {
+				for _, l := range l {
+					kept += len(l.items)
+				}
+			}
+			require.LessOrEqual(t, kept, 2*(o.half+4+most))
+		},
+	})
+}
+
+func listing(v domain.View, k domain.Key) (all []string) {
+	for key, known := range v.List(k.Kind, k.A, k.B) {
+		all = append(all, fmt.Sprint(key, known.First, known.From, text(known.Fact)))
+	}
+	return all
+}
+
+// A list that is too long to be kept is right all the same, and so is one that grows
+// past what is searched one by one.
+func TestOverlayListsOfAnyLengthAreRight(t *testing.T) {
+	for _, bound := range []int{2, 100, 4000} {
+		var h domain.History
+		base := &behind{History: &h}
+		o := NewOverlay(base.view(), bound)
+		right := func(n int) domain.Key {
+			return domain.Key{Kind: domain.KindRight, A: "acme", B: "li", C: fmt.Sprint("consent/c", n)}
+		}
+		for seq := range domain.Seq(600) {
+			seq++
+			c := []domain.Change{{Key: right(int(seq*7) % 400), Fact: &domain.Right{Ended: seq}}}
+			h.Keep(seq, c)
+			o.Set(seq, c)
+			if seq > 20 {
+				base.n = seq - 10
+				o.Clean(seq - 15)
+			}
+			require.Equal(t, listing(h.At(seq), right(0)), listing(o, right(0)))
+		}
+	}
+}
+
+// What was Set is never forgotten before Clean, however small the bound.
+func TestOverlayForgetsNothingDirty(t *testing.T) {
+	var h domain.History
+	o := NewOverlay((&behind{History: &h}).view(), 2)
+	key := func(n domain.Seq) domain.Key { return domain.Key{Kind: domain.KindSpent, A: "acme", C: fmt.Sprint(n)} }
+	for seq := domain.Seq(1); seq <= 1000; seq++ {
+		o.Set(seq, []domain.Change{{Key: key(seq), Fact: &domain.Spent{}}})
+	}
+	require.Equal(t, 1000, o.Dirty())
+	for seq := domain.Seq(1); seq <= 1000; seq++ {
+		known, ok := o.Get(key(seq))
+		require.True(t, ok)
+		require.Equal(t, seq, known.From)
+	}
+	require.Len(t, slices.Collect(keys(o, domain.KindSpent, "acme")), 1000)
+	o.Reset()
+	require.Zero(t, o.Dirty())
+	_, ok := o.Get(key(1))
+	require.False(t, ok)
+}
+
+func keys(v domain.View, kind domain.Kind, a string) iter.Seq[domain.Key] {
+	return func(yield func(domain.Key) bool) {
+		for k := range v.List(kind, a, "") {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// Where the base can't read, Set sets nothing.
+func TestOverlayIsWholeAfterItsBaseGaveUp(t *testing.T) {
+	var h domain.History
+	o := NewOverlay(failing{h.At(0)}, 10)
+	c := []domain.Change{
+		{Key: domain.Key{Kind: domain.KindCommand, A: "clerk", C: aUUID(1)}, Fact: &domain.Answered{}},
+		{Key: domain.Key{Kind: domain.KindSpent, A: "acme", C: "x"}, Fact: &domain.Spent{}},
+	}
+	require.ErrorIs(t, Guard(func() { o.Set(1, c) }), ErrBroken)
+	require.Zero(t, o.Dirty())
+	o.base = h.At(0)
+	_, ok := o.Get(c[0].Key)
+	require.False(t, ok)
+	require.NoError(t, Guard(func() { o.Set(1, c) }))
+	_, ok = o.Get(c[0].Key)
+	require.True(t, ok)
+}
+
+type failing struct{ domain.View }
+
+func (f failing) Get(domain.Key) (domain.Known, bool) { panic(&broken{ErrBroken}) }
+
+func BenchmarkOverlayGetHit(b *testing.B) {
+	var h domain.History
+	k := domain.Key{Kind: domain.KindRight, A: "client-00017", B: "party-3", C: "consent/c-12"}
+	h.Keep(1, []domain.Change{{Key: k, Fact: &domain.Right{}}})
+	o := NewOverlay(h.At(1), 1000)
+	for b.Loop() {
+		o.Get(k)
+	}
+}
+
+func BenchmarkOverlaySetAndClean(b *testing.B) {
+	var h domain.History
+	o := NewOverlay(h.At(1), 1<<16)
+	seq := domain.Seq(0)
+	c := []domain.Change{{Fact: &domain.Answered{}}, {Fact: &domain.Violating{}}}
+	for b.Loop() {
+		seq++
+		c[0].Key = domain.Key{Kind: domain.KindCommand, A: "gateway", C: aUUID(uint64(seq))}
+		c[1].Key = domain.Key{Kind: domain.KindViolating, A: "client", C: fmt.Sprint(seq % 100_000)}
+		o.Set(seq, c)
+		if seq%512 == 0 {
+			o.Clean(seq - 256)
+		}
+	}
+}

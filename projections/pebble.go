@@ -1,0 +1,77 @@
+package projections
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+)
+
+// options are Pebble's. What is written is synced when its log or a table is
+// closed, not at a commit: after a crash the stream is read on from there.
+func options(cfg *Config, bulk bool) *pebble.Options {
+	o := &pebble.Options{
+		FS:                 cfg.fs,
+		FormatMajorVersion: pebble.FormatNewest,
+		Comparer:           comparer,
+		CacheSize:          cfg.Cache, // the tables being filled are a part of it
+		MemTableSize:       16 << 20,
+		MaxOpenFiles:       500,
+		// Ids of commands spread over all keys, so merging them costs more than all
+		// else: it is done for twice as much at a time as Pebble would.
+		L0CompactionThreshold: 8,
+		Logger:                said{cfg.Log},
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) { cfg.Log.Error("the read models can't be written", "err", err) },
+			DataCorruption:  func(i pebble.DataCorruptionInfo) { cfg.Log.Error("the read models are damaged", "what", i.String()) },
+		},
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	if bulk {
+		o.DisableWAL = true
+		o.MemTableStopWritesThreshold = 3
+		o.L0StopWritesThreshold = 64
+	}
+	o.EnsureDefaults()
+	return o
+}
+
+// said takes what Pebble says.
+type said struct{ *slog.Logger }
+
+// Infof drops what Pebble does all day.
+func (said) Infof(string, ...any) {}
+
+func (s said) Errorf(format string, args ...any) {
+	s.Warn("pebble: " + fmt.Sprintf(format, args...))
+}
+
+// Fatalf is called where Pebble can't go on, and doesn't return: where a batch is
+// being committed, commit makes an error of it; elsewhere the process ends, and
+// starts from what is on disk.
+func (s said) Fatalf(format string, args ...any) {
+	err := fmt.Errorf("pebble: "+format, args...)
+	s.Error(err.Error())
+	panic(err)
+}
+
+// commit writes the batch, unsynced. Where its log can't be written Pebble panics
+// and keeps its locks: then stuck, and it can't be closed any more.
+func commit(b *pebble.Batch) (stuck bool, err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error:
+			panic(p)
+		case error:
+			stuck, err = true, p
+		default:
+			panic(p)
+		}
+	}()
+	return false, b.Commit(pebble.NoSync)
+}
