@@ -1,0 +1,219 @@
+package commands
+
+import (
+	"crypto/sha256"
+	"time"
+
+	"github.com/qtccc/assent/eventstore"
+)
+
+// How events are sent to be recorded. A single append is one sync of the disk; a
+// batch is four, however large, and about 1 ms (docs/performance.md). So few events
+// go one by one as they come, each without waiting for the one before, and many go
+// as a batch of all that waits, while the batch before is being synced.
+const (
+	// few is up to how many single appends are on their way at a time.
+	few = 24
+	// calm is from how few events on a batch is more than they are worth.
+	calm = 8
+	// quiet is after how many rounds of so few the batches end.
+	quiet = 3
+	// mostBatches are on their way at a time.
+	mostBatches = 2
+	// mostEvents and mostBytes bound what is decided and not on its way yet, and
+	// with it a batch.
+	mostEvents = 1000
+	mostBytes  = 4 << 20
+)
+
+// A group is what is appended together, and the commands that are answered when it
+// is durable: those that it records, and those that were decided on it and record
+// nothing.
+type group struct {
+	after   uint64
+	entries []eventstore.Entry
+	decided []decided
+	notices bool            // some event of it concerns a key
+	ack     *eventstore.Ack // nil where there are no entries
+	halt    bool            // no group: the writer sends no more until it has recovered
+}
+
+// wait returns when it is known what became of the append, or that this is unknown.
+func (g *group) wait() error {
+	if g.ack == nil {
+		return nil
+	}
+	<-g.ack.Done()
+	return g.ack.Err()
+}
+
+// last is the sequence of the last event that the group is decided on.
+func (g *group) last() uint64 { return g.after + uint64(len(g.entries)) }
+
+// send puts on their way what is decided, as far as that is to be sent now.
+func (w *writer) send() {
+	if len(w.staged) == 0 {
+		return
+	}
+	singles, batches := int(w.singles.Load()), int(w.batches.Load())
+	if !w.bulk && singles+w.events > few {
+		w.bulk, w.quiet, w.sent = true, 0, [2]int{few, few}
+	}
+	switch enough := max(w.sent[0], w.sent[1]); {
+	case w.events == 0:
+		w.launch(len(w.staged))
+	case !w.bulk:
+		w.pipeline()
+	case batches >= mostBatches, singles+batches > 0 && w.events < min(enough, mostEvents):
+		// A batch costs the same however small, so it waits for those to come again
+		// whom the one before the last answered, or for all to be done.
+	case w.events > calm:
+		w.sent, w.quiet = [2]int{w.sent[1], w.events}, 0
+		w.launch(len(w.staged))
+	default:
+		w.quiet++
+		w.bulk = w.quiet < quiet
+		w.pipeline()
+	}
+}
+
+// pipeline appends each event by itself. A command that records nothing is answered
+// with the event before it.
+func (w *writer) pipeline() {
+	for len(w.staged) > 0 {
+		n := 1
+		for n < len(w.staged) && !w.staged[n].recorded() {
+			n++
+		}
+		w.launch(n)
+	}
+}
+
+// launch appends the events of the first n that are decided.
+func (w *writer) launch(n int) {
+	g := &group{after: w.seq - uint64(w.events), decided: w.staged[:n:n]}
+	for i := range g.decided {
+		d := &g.decided[i]
+		if !d.recorded() {
+			continue
+		}
+		g.entries = append(g.entries, d.entry)
+		g.notices = g.notices || d.notice != nil
+		w.events--
+		w.bytes -= len(d.entry.Data)
+	}
+	if w.staged = w.staged[n:]; len(w.staged) == 0 {
+		w.staged = nil // the group has the array
+	}
+	switch len(g.entries) {
+	case 0:
+	case 1:
+		w.singles.Add(1)
+		g.ack = w.log.Append(g.after, g.entries)
+	default:
+		w.batches.Add(1)
+		g.ack = w.log.Append(g.after, g.entries)
+	}
+	w.inflight <- g
+}
+
+// acknowledge waits for acks in the order of the appends and answers what they
+// cover. It is a goroutine of its own, until the writer's ends.
+func (w *writer) acknowledge() {
+	for g := range w.inflight {
+		switch err := g.wait(); {
+		case g.halt:
+			w.returned <- nil
+		case err != nil:
+			w.fail(g, err)
+		default:
+			w.recorded(g)
+		}
+	}
+}
+
+// fail stops the writer, since what became of an append isn't known (design,
+// decision 2). It collects that group and all after it until the writer has heard,
+// and gives them back when all their acks have come, or have failed to.
+func (w *writer) fail(first *group, err error) {
+	w.say.Warn("what became of an append isn't known: nothing is taken until it is", "after", first.after, "events", len(first.entries), "err", err)
+	trouble := "it isn't known whether the last events were recorded, so nothing is taken until it is: " +
+		"send it again, with the same id, in a moment"
+	w.trouble.Store(&trouble)
+	w.queue.close(trouble)
+	w.queue.kick()
+	lost := []*group{first}
+	for g := range w.inflight {
+		if g.halt {
+			w.returned <- lost
+			return
+		}
+		_ = g.wait() // looked at again when it is settled
+		lost = append(lost, g)
+	}
+	for _, g := range lost { // the writer has stopped instead
+		w.giveUp(g.decided, stopping)
+	}
+}
+
+// recorded answers a group that is durable, and hands it to the read models.
+func (w *writer) recorded(g *group) {
+	if len(g.entries) > 0 {
+		w.latest.Store(g.last())
+	}
+	if g.notices {
+		// Whoever looks a key up must find it as it is now before it is acted on.
+		w.applier.put(g.decided)
+		if err := w.applier.wait(g.last()); err != nil {
+			w.say.Error("a key's change is not applied", "seq", g.last(), "err", err)
+		}
+		for i := range g.decided {
+			w.tell(&g.decided[i])
+		}
+	}
+	for i := range g.decided {
+		if j := g.decided[i].job; j.again == 0 {
+			j.respond(w.say)
+		} else {
+			w.retries.put(j)
+		}
+	}
+	if !g.notices {
+		w.applier.put(g.decided)
+	}
+	switch len(g.entries) {
+	case 0:
+		return
+	case 1:
+		w.singles.Add(-1)
+	default:
+		w.batches.Add(-1)
+	}
+	w.queue.kick()
+}
+
+// tell tells whom it concerns that the event changed a key. Who replaced its own is
+// answered first, since its connection is about to be closed.
+func (w *writer) tell(d *decided) {
+	n, j := d.notice, d.job
+	if n == nil {
+		return
+	}
+	if n.revoked != "" && n.revoked == j.key {
+		j.respond(w.say)
+		if j.conn != nil {
+			_ = j.conn.FlushTimeout(time.Second) // best effort: the id tells all the same
+		}
+	}
+	w.identity(n)
+}
+
+// giveUp answers that it can't be said whether these were recorded, or that they
+// weren't.
+func (w *writer) giveUp(ds []decided, why string) {
+	for i := range ds {
+		ds[i].job.refuse(w.say, why)
+	}
+}
+
+func hash(d *decided) [32]byte { return sha256.Sum256(d.entry.Data) }
