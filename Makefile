@@ -1,0 +1,40 @@
+# Go and make are all that a fresh machine needs; `make` alone says what there is.
+
+GO          ?= go
+# Rounds of kill -9 in the kill loop: `make trials ROUNDS=200`.
+ROUNDS      ?= 50
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint bench trials soak clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/assent
+	$(GO) build -trimpath -o bin/assent ./cmd/assent
+
+demo: build ## an agency's first client, played through the real service
+	@bin/assent demo
+
+test: ## every test that fits a minute or two
+	$(GO) test -timeout 10m ./...
+
+lint: ## gofmt, vet, staticcheck, tidy modules, and who may import whom
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w is due on:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+	$(GO) test -run '^Test(House|Law)' ./cmd/assent
+
+bench: build ## speed and memory beside raw JetStream, in ledgers of its own
+	@bin/assent bench
+
+trials: ## faults and abuse that fit a few minutes: kill -9 in a loop, ROUNDS times, and what no credential may do
+	$(GO) test -timeout 15m -count 1 -v -run '^(TestKillLoop|TestInitSurvivesKill|TestSubscriberCanDoNothingElse)$$' ./cmd/assent -rounds $(ROUNDS)
+
+soak: ## the long trials: the same loop, ten times as often
+	$(GO) test -timeout 60m -count 1 -v -run '^TestKillLoop$$' ./cmd/assent -rounds $$(( $(ROUNDS) * 10 ))
+
+clean: ## remove what make built
+	rm -rf bin

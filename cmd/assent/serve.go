@@ -1,0 +1,362 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"github.com/qtccc/assent/commands"
+	"github.com/qtccc/assent/domain"
+	"github.com/qtccc/assent/eventstore"
+	"github.com/qtccc/assent/eventstore/natsd"
+	"github.com/qtccc/assent/eventstore/vault"
+	"github.com/qtccc/assent/projections"
+)
+
+const defaultListen = "127.0.0.1:4222"
+
+func serveCommand(a *app) *cobra.Command {
+	listen := defaultListen
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "serve the ledger; make it first where there is none",
+		Long: `Serve opens the ledger in the data directory and answers on the address of --listen. It prints
+one line on stdout when it does, and logs to stderr. Where the data directory is empty or
+isn't there it makes a ledger first, as init does.
+
+SIGTERM and SIGINT end it: nothing more is taken, what is under way is finished. The second
+one ends it at once.`,
+		Example: `  assent serve
+  assent serve --data /srv/assent --keys /etc/assent/keys --listen 10.0.0.5:4222`,
+		Args: noWord,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, err := findHome(a.data, a.keysPath)
+			if err != nil {
+				return err
+			}
+			s := &service{home: h, log: a.logger(), listen: listen}
+			defer s.stop()
+			if err = s.start(cmd.Context(), plan{Name: "assent"}); err == nil {
+				err = s.admit()
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintf(a.out, "assent: serving ledger %s on nats://%s\n", h.card.Ledger, s.nats.Addr()); err != nil {
+				return fmt.Errorf("say that it serves: %w", err)
+			}
+			<-cmd.Context().Done()
+			s.log.Info("stopping: finishing what is under way")
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", listen, "the `address` to answer on; port 0 picks a free one")
+	_ = cmd.RegisterFlagCompletionFunc("listen", cobra.NoFileCompletions)
+	return cmd
+}
+
+// logger logs for the operator.
+func (a *app) logger() *slog.Logger { return slog.New(slog.NewTextHandler(a.errs, nil)) }
+
+// A service is a ledger with all its floors. One goroutine starts and stops it.
+type service struct {
+	home   *home
+	log    *slog.Logger
+	listen string // empty: no port is opened
+
+	// What start made so far, nil where it didn't come to it.
+	nats      *natsd.Server
+	events    *eventstore.Log
+	store     *projections.Store
+	ring      *vault.Ring
+	gate      *gatekeeper
+	commands  *commands.Service
+	questions *projections.Service
+	doors     []*nats.Conn
+	alarms    []string // that stand as long as the service does
+}
+
+// start opens the ledger from the stream up, making it by the plan where it isn't
+// made yet. Nobody is let in before admit.
+func (s *service) start(ctx context.Context, p plan) error {
+	h := s.home
+	if _, _, err := net.SplitHostPort(s.listen); s.listen != "" && err != nil {
+		return fmt.Errorf("--listen takes host:port: %w", err)
+	}
+	if err := h.mayBegin(p); err != nil {
+		return err
+	}
+	if err := h.take(); err != nil {
+		return err
+	}
+	for _, step := range h.founding(p) {
+		if err := step(); err != nil {
+			return fmt.Errorf("make the ledger: %w", err)
+		}
+	}
+	for _, step := range s.floors() {
+		if err := step(ctx); err != nil {
+			return interrupted(ctx, err)
+		}
+	}
+	for _, step := range s.opening() {
+		if err := step(ctx); err != nil {
+			return interrupted(ctx, err)
+		}
+	}
+	return nil
+}
+
+// floors are opened from the stream up.
+func (s *service) floors() []func(context.Context) error {
+	return []func(context.Context) error{s.openRing, s.openEvents, s.openStore, s.openCommands}
+}
+
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted while it started; nothing was lost, start it again")
+	}
+	return err
+}
+
+// openRing opens the key ring. Without it the ledger serves what isn't sealed.
+func (s *service) openRing(context.Context) error {
+	ring, err := vault.Open(s.home.keys, string(s.home.card.Ledger))
+	switch {
+	case errors.Is(err, vault.ErrNoRing), errors.Is(err, vault.ErrDamaged):
+		s.log.Error("the key ring can't be opened: what is sealed stays sealed, and no command with personal text is taken; "+
+			"put the ring back and start again", "keys", s.home.keys, "err", err)
+		s.alarms = append(s.alarms, "the key ring is missing or damaged: what is sealed stays sealed, and no command with personal text is taken")
+		return nil
+	case errors.Is(err, vault.ErrOtherLedger):
+		return fmt.Errorf("the keys in %s are those of another ledger than the one in %s: %w; name its own with --keys",
+			s.home.keys, s.home.data, err)
+	case err != nil:
+		return err
+	}
+	for _, n := range ring.Notices() {
+		s.log.Warn(n)
+		s.alarms = append(s.alarms, n)
+	}
+	s.ring = ring
+	return nil
+}
+
+// openEvents starts the server, its port closed, and opens the stream, or makes it
+// where the ledger is being made: step 7 of doc.go.
+func (s *service) openEvents(ctx context.Context) (err error) {
+	h := s.home
+	if _, err := os.Stat(h.path("nats")); h.state == made && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the ledger in %s has lost its events: there is no %s; put it back from a backup", h.data, h.path("nats"))
+	}
+	s.gate = newGatekeeper()
+	s.nats, err = natsd.Start(ctx, natsd.Config{
+		StoreDir: h.path("nats"), Name: string(h.card.Ledger), Listen: s.listen, Hold: true, LetIn: s.gate.letIn, Log: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("open the ledger's events: %w", err)
+	}
+	nc, err := s.nats.Ledger()
+	if err != nil {
+		return err
+	}
+	if h.state == begun {
+		s.events, err = eventstore.Create(ctx, nc, string(h.card.Ledger))
+	} else {
+		s.events, err = eventstore.Open(ctx, nc, string(h.card.Ledger))
+	}
+	if err != nil {
+		return fmt.Errorf("open the ledger's events: %w", err)
+	}
+	last, err := s.events.Last(ctx)
+	if err == nil && last == 0 && h.state == made {
+		err = errors.New("there are none left; put them back from a backup")
+	}
+	if err != nil {
+		return fmt.Errorf("open the ledger's events: %w", err)
+	}
+	return nil
+}
+
+func (s *service) openStore(context.Context) (err error) {
+	s.store, err = projections.OpenStore(s.home.path("models"), projections.Config{Log: s.log})
+	return err
+}
+
+// openCommands brings the read models to the last event, learns who is known, and
+// begins to decide.
+func (s *service) openCommands(ctx context.Context) (err error) {
+	bar := showProgress("reading what is recorded", -1)
+	s.commands, err = commands.Open(ctx, commands.Config{
+		Ledger: s.home.card.Ledger, Log: s.events, Store: s.store, Ring: s.ring,
+		Added: s.added, Revoked: s.revoked, Say: s.log,
+		Progress: func(done, total uint64) { bar.set(int64(done), int64(total)) },
+	})
+	bar.done()
+	if err != nil {
+		return err
+	}
+	if err := projections.Guard(func() { s.gate.load(s.store.Live()) }); err != nil {
+		return err
+	}
+	in, out := s.gate.subscribers()
+	for _, id := range in {
+		if err := s.events.AddConsumer(ctx, id); err != nil {
+			return fmt.Errorf("make the durable of %s: %w", id, err)
+		}
+	}
+	for _, id := range out {
+		if err := s.events.DropConsumer(ctx, id); err != nil {
+			return fmt.Errorf("remove the durable of %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// added lets a new actor in. A subscriber's durable is there before its command is
+// answered.
+func (s *service) added(actor domain.ID, role domain.Role) {
+	s.learn(actor)
+	if role != domain.Subscriber {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.events.AddConsumer(ctx, string(actor)); err != nil {
+		s.log.Error("a subscriber's durable can't be made; it is tried again at the next start", "actor", actor, "err", err)
+	}
+}
+
+// farewell is how long the connections of a key stay open that is out of force, so
+// that the answer which says so arrives. The doors take nothing on them any more.
+const farewell = time.Second
+
+// revoked puts a key out: first it is let in no more, then its connections are
+// closed; those of a subscriber, whom no door looks at, at once.
+func (s *service) revoked(actor domain.ID, key domain.PublicKey) {
+	s.learn(actor)
+	role, gone := s.gate.standing(actor)
+	if role != domain.Subscriber {
+		time.AfterFunc(farewell, func() { s.nats.Disconnect(string(key)) })
+		return
+	}
+	s.nats.Disconnect(string(key))
+	if !gone {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.events.DropConsumer(ctx, string(actor)); err != nil {
+		s.log.Error("the durable of a subscriber that was revoked can't be removed", "actor", actor, "err", err)
+	}
+}
+
+// learn takes in what has become of an actor.
+func (s *service) learn(actor domain.ID) {
+	err := projections.Guard(func() {
+		if known, ok := s.store.Live().Get(domain.Key{Kind: domain.KindActor, C: string(actor)}); ok {
+			s.gate.take(known.Fact.(*domain.Actor))
+		}
+	})
+	if err != nil {
+		s.log.Error("an identity can't be read; start the ledger again", "actor", actor, "err", err)
+	}
+}
+
+// admit opens the doors, then the port, and says in the data directory where it is.
+func (s *service) admit() error {
+	for range 2 {
+		nc, err := s.nats.Ledger()
+		if err != nil {
+			return err
+		}
+		s.doors = append(s.doors, nc)
+	}
+	if err := s.commands.Listen(s.doors[0]); err != nil {
+		return err
+	}
+	var err error
+	s.questions, err = projections.Serve(s.doors[1], projections.ServiceConfig{
+		Ledger: s.home.card.Ledger, Store: s.store, Log: s.events, Ring: s.ring, Latest: s.commands.Latest,
+		Alarms: func() []string { return append(s.commands.Alarms(), s.alarms...) }, Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.nats.Admit(); err != nil {
+		return fmt.Errorf("listen on %s: %w; name another address with --listen", s.listen, err)
+	}
+	address := reachable(s.nats.Addr())
+	if err := replaceFile(s.home.path("address"), []byte(address+"\n"), 0o600); err != nil {
+		return fmt.Errorf("say where the ledger answers: %w", err)
+	}
+	in, _ := s.gate.subscribers()
+	for _, id := range in {
+		if path := s.home.identity(id); isFile(path) {
+			if err := writeContext(s.home, id, "nats://"+address); err != nil {
+				s.log.Warn("a subscriber's context can't be written", "actor", id, "err", err)
+			}
+		}
+	}
+	return nil
+}
+
+// reachable is the address under which this machine reaches a listener.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return address
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// stop takes nothing more, finishes what is under way, and gives the data directory
+// back. It may be called after a start that failed.
+func (s *service) stop() {
+	if s.commands != nil {
+		s.commands.Close()
+	}
+	if s.questions != nil {
+		s.closed("questions", s.questions.Close())
+	}
+	for _, nc := range s.doors {
+		_ = nc.FlushTimeout(time.Second) // the last answers; nobody waits for them longer
+	}
+	if s.events != nil {
+		s.closed("events", s.events.Close())
+	}
+	if s.nats != nil {
+		s.nats.Stop()
+	}
+	if s.store != nil {
+		s.closed("read models", s.store.Close())
+	}
+	if s.home.lock != nil {
+		if err := os.Remove(s.home.path("address")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.closed("address", err)
+		}
+		s.home.release()
+	}
+}
+
+func (s *service) closed(what string, err error) {
+	if err != nil {
+		s.log.Error("closing", "what", what, "err", err)
+	}
+}
