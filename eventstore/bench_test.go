@@ -72,8 +72,7 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(fmt.Sprintf("batches-%d", n), func(b *testing.B) {
 			l, _ := fresh(b)
 			e, last := sized(n), Seq(0)
-			before, _ := NewAck()
-			before = ended(nil)
+			before := ended(nil)
 			for range perEntry(b, n) {
 				a := l.Append(last, e)
 				last += Seq(n)

@@ -91,9 +91,11 @@ func TestOpenNamesTheFieldThatDiffers(t *testing.T) {
 	} {
 		c := config(ledger)
 		change(&c)
-		_, err := js.CreateStream(soon(t), c)
-		require.NoError(t, err, field)
-		_, err = Open(soon(t), nc, ledger)
+		require.Eventually(t, func() bool { // the server clears the last one away after it has said so
+			_, err := js.CreateStream(soon(t), c)
+			return err == nil
+		}, 5*time.Second, time.Millisecond, field)
+		_, err := Open(soon(t), nc, ledger)
 		require.ErrorIs(t, err, ErrConfig, field)
 		if field == "persist_mode" {
 			field = "allow_atomic" // the two exclude each other
