@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -50,7 +51,7 @@ func (a *applier) put(ds []decided) {
 	}
 	for i := range ds {
 		if d := &ds[i]; d.recorded() {
-			d.applied.Hash = hash(d)
+			d.applied.Message, d.applied.Hash = d.entry.Data, sha256.Sum256(d.entry.Data)
 			a.backlog = append(a.backlog, d.applied)
 		}
 	}

@@ -48,7 +48,7 @@ type Reason struct {
 	Refs     []Seq  `json:"refs"`
 	Evidence []ID   `json:"evidence"`
 	// More counts the events left out of Refs, which holds the 16 earliest.
-	More int `json:"more,omitempty"`
+	More int `json:"more,omitzero"`
 }
 
 // mostRefs bounds the events and the papers that one reason names.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/qtccc/assent/domain"
@@ -58,7 +59,7 @@ func binary16(a, b uint64) []byte {
 	return s[:16]
 }
 
-func message(room []byte, seq uint64) eventstore.Message {
+func benchMessage(room []byte, seq uint64) eventstore.Message {
 	d := benchDocument(seq)
 	b, err := d.Append(room)
 	if err != nil {
@@ -84,7 +85,7 @@ func (l held) Read(_ context.Context, from, to uint64, each func(eventstore.Mess
 var inMemory = sync.OnceValue(func() held {
 	var l held
 	for seq := uint64(1); seq <= uint64(*benchEvents); seq++ {
-		l.messages = append(l.messages, message(nil, seq))
+		l.messages = append(l.messages, benchMessage(nil, seq))
 	}
 	return l
 })
@@ -129,7 +130,8 @@ func BenchmarkApply(b *testing.B) {
 					d := benchDocument(seq)
 					e, err := d.Event()
 					require.NoError(b, err)
-					batch[i] = Applied{Doc: d, Event: e, Changes: domain.Apply(facts, e)}
+					m := benchMessage(nil, seq)
+					batch[i] = Applied{Doc: d, Event: e, Changes: domain.Apply(facts, e), Message: m.Data, Hash: sha256.Sum256(m.Data)}
 					facts.Set(e.Seq, batch[i].Changes)
 				}
 				b.StartTimer()
@@ -236,7 +238,7 @@ func BenchmarkFactCodec(b *testing.B) {
 
 // BenchmarkDecode is what a replay does with a message before it is applied.
 func BenchmarkDecode(b *testing.B) {
-	m := message(nil, benchClients+5)
+	m := benchMessage(nil, benchClients+5)
 	b.SetBytes(int64(len(m.Data)))
 	for b.Loop() {
 		require.NoError(b, new(Applied).read(&m))
@@ -250,5 +252,26 @@ func BenchmarkMentions(b *testing.B) {
 	for b.Loop() {
 		m = m[:0]
 		_ = m.of(e, nil)
+	}
+}
+
+// BenchmarkKeepDocuments is what keeping the messages adds to each event.
+func BenchmarkKeepDocuments(b *testing.B) {
+	all := make([]Applied, 1024)
+	for i := range all {
+		m := benchMessage(nil, benchClients+uint64(i))
+		all[i] = Applied{Message: m.Data, Hash: sha256.Sum256(m.Data)}
+	}
+	for _, size := range []int{1, 16, 256} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			d := newDocuments(&Config{fs: vfs.Default}, b.TempDir())
+			seq := uint64(1)
+			for b.Loop() {
+				require.NoError(b, d.append(seq, all[:size]))
+				seq += uint64(size)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(seq-1), "ns/event")
+			require.NoError(b, d.close())
+		})
 	}
 }

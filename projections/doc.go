@@ -4,17 +4,19 @@
 //	facts     every version of every fact: the domain.View of now and of any past event (facts.go)
 //	trail     which events name a client, a record, a party, a clause … and when they were (trail.go)
 //	due       what falls due as time passes (due.go)
+//	documents the messages themselves, to be read one by one (documents.go)
 //
 // They hold nothing that the stream doesn't, and nobody backs them up: what is
 // damaged, of another version or of another stream is built anew.
 //
 // # One Pebble for all
 //
-// All models lie in one Pebble, each under key spaces of its own (codec.go), so an
-// event goes into all of them in one batch, and one position holds for all. Two
-// would have two logs, two bounds on memory and positions that differ after a
-// crash; what they would save, building one model anew without the other, is
-// seconds a million events.
+// All models but the documents lie in one Pebble, each under key spaces of its own
+// (codec.go), so an event goes into all of them in one batch, and one position holds
+// for all. Two would have two logs, two bounds on memory and positions that differ
+// after a crash; what they would save, building one model anew without the other, is
+// seconds a million events. The documents lie in files beside it, up to the same
+// position: they are most of the bytes, and Pebble would write each several times.
 //
 // # The order of effects
 //
@@ -22,14 +24,16 @@
 // groups, or a replay of the stream). Store.Apply then
 //
 //  1. adds it to the open block of the trail, in memory
-//  2. commits one batch, unsynced: facts, what is due, the tail of the open block or
+//  2. writes its message to the documents, unsynced
+//  3. commits one batch, unsynced: facts, what is due, the tail of the open block or
 //     the block where it is full, the position (sequence and hash of the message)
-//  3. moves Position, and wakes who waits for it
+//  4. moves Position, and wakes who waits for it
 //
 // A crash leaves some earlier position with all that belongs to it, since Pebble
 // keeps batches whole and in order, and Replay reads on from there
 // (TestAfterACrashTheStoreIsWholeAtAnEarlierEvent). Questions look at nothing beyond
-// Position, so what 1 leaves without 2 is never seen.
+// Position, so what 1 and 2 leave without 3 is never seen. Of the documents some may
+// be lost though 3 is not: those are read from the log.
 //
 // # Whose goroutine
 //

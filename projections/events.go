@@ -1,11 +1,6 @@
 package projections
 
-import (
-	"errors"
-	"fmt"
-
-	"github.com/qtccc/assent/eventstore"
-)
+import "errors"
 
 // errFull ends a reading where the page takes no more.
 var errFull = errors.New("the page is full")
@@ -31,7 +26,7 @@ func (a *asking) allEvents(after uint64) error {
 		return nil
 	}
 	last := min(a.n, after+mostItems) // nothing is read that no page can hold
-	err := a.s.cfg.Log.Read(a.ctx, after+1, last, func(m eventstore.Message) error {
+	err := a.s.read(a.ctx, after+1, last, func(m message) error {
 		d, err := parsed(m, after+1)
 		if err != nil {
 			return err
@@ -45,7 +40,7 @@ func (a *asking) allEvents(after uint64) error {
 	})
 	switch {
 	case err != nil && !errors.Is(err, errFull):
-		return fmt.Errorf("read events %d to %d: %w", after+1, last, err)
+		return err
 	case err == nil && last < a.n:
 		a.next = []string{number(last)}
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/qtccc/assent/domain"
-	"github.com/qtccc/assent/eventstore"
 	"github.com/qtccc/assent/eventstore/cloudevent"
 )
 
@@ -105,7 +104,7 @@ func (s *Service) attempt(a *asking, id domain.UUID) (recorded, error) {
 	}
 	var found recorded
 	start := []byte(`"id":"` + string(id) + `"`)
-	err = s.cfg.Log.Read(a.ctx, q.From, last, func(m eventstore.Message) error {
+	err = s.read(a.ctx, q.From, last, func(m message) error {
 		// Every document has its id near its beginning, so most needn't be read.
 		if !bytes.Contains(m.Data[:min(len(m.Data), 100)], start) {
 			return nil

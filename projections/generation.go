@@ -15,7 +15,7 @@ import (
 // models names the read models and their versions. What was built under another
 // name is built anew: whoever changes what a model holds, or how, changes its
 // version.
-const models = "facts 1, trail 1, due 1"
+const models = "facts 1, trail 1, due 1, documents 1"
 
 var (
 	modelsKey   = []byte{spaceMeta, 'm'} // → models
@@ -26,13 +26,15 @@ var (
 var errOtherModels = errors.New("the read models are of another version")
 
 // A generation is the read models as they were built once, in a directory of their
-// own. All of them lie in one Pebble: one batch takes an event into all, so there is
-// one position, one log and one bound on memory, and one rename swaps all.
+// own. All of them lie in one Pebble, the documents beside it: one batch takes an
+// event into all, so there is one position, one log and one bound on memory, and one
+// rename swaps all.
 type generation struct {
-	name  string
-	db    *pebble.DB
-	trail trail
-	bulk  *bulk // being built as a whole; nil: as events come
+	name      string
+	db        *pebble.DB
+	trail     trail
+	documents *documents
+	bulk      *bulk // being built as a whole; nil: as events come
 
 	// Owned by the goroutine that applies.
 	dead     error                  // nothing is applied any more
@@ -41,7 +43,7 @@ type generation struct {
 	tail     []byte
 	open     openViolations
 
-	refs  atomic.Int64 // who uses db, and 1 for who opened it; at 0 it is closed
+	refs  atomic.Int64 // who uses db or documents, and 1 for who opened them; at 0 they are closed
 	stuck atomic.Bool  // db can't be closed: the end of the process will
 
 	mu   sync.Mutex
@@ -61,7 +63,7 @@ func createGeneration(cfg *Config, dir, name string, big bool) (*generation, err
 	if err := db.Set(modelsKey, []byte(models), pebble.NoSync); err != nil {
 		return nil, closing(fmt.Errorf("make %s: %w", name, err), db.Close)
 	}
-	g := &generation{name: name, db: db, versions: map[domain.Key]version{}}
+	g := &generation{name: name, db: db, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name)), versions: map[domain.Key]version{}}
 	if big {
 		g.bulk = newBulk(cfg, cfg.fs.PathJoin(dir, name), o, db)
 	}
@@ -82,7 +84,7 @@ func openGeneration(cfg *Config, dir, name string) (_ *generation, err error) {
 			err = closing(fmt.Errorf("open %s: %w", name, err), db.Close)
 		}
 	}()
-	g := &generation{name: name, db: db, versions: map[domain.Key]version{}}
+	g := &generation{name: name, db: db, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name)), versions: map[domain.Key]version{}}
 	g.refs.Store(1)
 	is, err := g.meta(modelsKey)
 	if err != nil {
@@ -104,6 +106,9 @@ func openGeneration(cfg *Config, dir, name string) (_ *generation, err error) {
 		return nil, fmt.Errorf("%w: a position of %d bytes", errDamaged, len(at))
 	}
 	if err := g.trail.load(db, g.pos); err != nil {
+		return nil, err
+	}
+	if err := g.documents.load(g.pos); err != nil {
 		return nil, err
 	}
 	if g.pos > 0 {
@@ -147,10 +152,11 @@ func (g *generation) leave() error {
 	if g.refs.Add(-1) > 0 {
 		return nil
 	}
+	err := g.documents.close()
 	if g.stuck.Load() {
 		return fmt.Errorf("close %s: it is broken, and left open", g.name)
 	}
-	if err := g.db.Close(); err != nil {
+	if err := closing(err, g.db.Close); err != nil {
 		return fmt.Errorf("close %s: %w", g.name, err)
 	}
 	return nil
@@ -232,6 +238,9 @@ func (g *generation) commit(next uint64, events []Applied) (err error) {
 	pos, hash := next+uint64(len(events))-1, events[len(events)-1].Hash
 	at := append(binary.BigEndian.AppendUint64(nil, pos), hash[:]...)
 	if err := b.Set(positionKey, at, nil); err != nil {
+		return err
+	}
+	if err := g.documents.append(next, events); err != nil {
 		return err
 	}
 	if stuck, err := commit(b); err != nil {

@@ -94,7 +94,7 @@ func (l *ledger) record(doc *cloudevent.Document) {
 	b, err := doc.Append(nil)
 	require.NoError(l.t, err)
 	l.messages = append(l.messages, eventstore.Message{Seq: doc.Seq, Subject: doc.NATSSubject(), Data: b})
-	l.events = append(l.events, Applied{Doc: doc, Event: e, Changes: l.h.Record(e), Hash: sha256.Sum256(b)})
+	l.events = append(l.events, Applied{Doc: doc, Event: e, Changes: l.h.Record(e), Message: b, Hash: sha256.Sum256(b)})
 }
 
 // must records it, or the test fails.

@@ -129,7 +129,8 @@ func (s *Store) condemn() {
 //
 //  1. a generation with a new name is made, without a log and with large tables
 //  2. all events are applied to it
-//  3. it is flushed and closed: all of it is on disk
+//  3. it is flushed and closed: all of it is on disk, but the documents, which the
+//     operating system writes when it likes
 //  4. it is opened as it will be used
 //  5. `current` is replaced (written, synced, renamed, the directory synced)
 //  6. it answers, and the old generation is removed

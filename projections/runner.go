@@ -27,6 +27,10 @@ type Reader interface {
 // read. Nothing is applied from there on.
 var ErrForeign = errors.New("the stream holds what the ledger didn't record there")
 
+// ErrNewer says that an event was made under a newer version of the law than this
+// program knows: what it changes can't be told. Nothing is applied from there on.
+var ErrNewer = errors.New("the event was made under a newer version of the law")
+
 // Replay brings the store to the last event that the log held when it was called.
 // The position's hash is compared with the message there first; where it differs,
 // where the log is shorter, and where the models are of another version or were
@@ -169,13 +173,15 @@ func (b *batch) decode() {
 	for i := range b.messages {
 		m := &b.messages[i]
 		a := &b.applied[i]
-		if b.err = a.read(m); b.err != nil {
-			b.err = fmt.Errorf("%w: event %d: %w", ErrForeign, m.Seq, b.err)
+		switch err := a.read(m); {
+		case errors.Is(err, ErrNewer):
+			b.err = fmt.Errorf("event %d: %w", m.Seq, err)
+			return
+		case err != nil:
+			b.err = fmt.Errorf("%w: event %d: %w", ErrForeign, m.Seq, err)
 			return
 		}
-		if i == len(b.messages)-1 {
-			a.Hash = sha256.Sum256(m.Data) // the store keeps the last one
-		}
+		a.Message, a.Hash = m.Data, sha256.Sum256(m.Data)
 	}
 }
 
@@ -183,6 +189,9 @@ func (b *batch) decode() {
 func (a *Applied) read(m *eventstore.Message) (err error) {
 	if a.Doc, err = cloudevent.Parse(m.Data); err != nil {
 		return err
+	}
+	if a.Doc.Rules > domain.Rules {
+		return fmt.Errorf("%w: version %d, and this program knows %d: start a newer one", ErrNewer, a.Doc.Rules, domain.Rules)
 	}
 	if a.Doc.Seq != m.Seq {
 		return fmt.Errorf("the document says that it is event %d", a.Doc.Seq)

@@ -171,6 +171,27 @@ func TestReplayStopsAtWhatTheLedgerDidNotRecord(t *testing.T) {
 	}
 }
 
+// An event that was made under a newer version of the law stops the replay, which
+// says so: what it changes can't be told here. The store stands before it.
+func TestReplayStopsAtAnEventOfANewerLaw(t *testing.T) {
+	l := newLedger(t)
+	l.client("acme")
+	s := built(t, l)
+	pos, _ := s.Position()
+	l.access("acme", "li", "r1")
+	newer := &l.messages[len(l.messages)-1]
+	newer.Data = []byte(strings.Replace(string(newer.Data), fmt.Sprintf(`"rules":%d,"data"`, domain.Rules), fmt.Sprintf(`"rules":%d,"data"`, domain.Rules+1), 1))
+	for _, read := range []func(context.Context, Reader, *Store, func(uint64, uint64)) error{Replay, Rebuild} {
+		err := read(t.Context(), l, s, nil)
+		require.ErrorIs(t, err, ErrNewer)
+		require.NotErrorIs(t, err, ErrForeign)
+		require.ErrorContains(t, err, fmt.Sprintf("event %d: the event was made under a newer version of the law: version %d, and this program knows %d",
+			pos+1, domain.Rules+1, domain.Rules))
+		is, _ := s.Position()
+		require.Equal(t, pos, is)
+	}
+}
+
 // spoilt is a log that doesn't hold what it did.
 type spoilt struct {
 	*ledger

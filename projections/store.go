@@ -26,7 +26,8 @@ type Config struct {
 	// nothing is said.
 	Log *slog.Logger
 
-	fs vfs.FS // the disk; a test's own
+	fs      vfs.FS // the disk; a test's own
+	segment uint64 // how many documents a file holds; 0: 65,536
 }
 
 // Applied is one event as it goes into the read models, decoded, with what it
@@ -36,7 +37,8 @@ type Applied struct {
 	Doc     *cloudevent.Document
 	Event   *domain.Event
 	Changes []domain.Change
-	Hash    [32]byte // SHA-256 of the message, byte for byte
+	Message []byte   // byte for byte as the stream has it; only read, and not after Apply
+	Hash    [32]byte // its SHA-256
 }
 
 // A Store holds the read models. Views and questions may be asked from any
@@ -146,7 +148,8 @@ func (s *Store) Position() (uint64, [32]byte) {
 
 // Apply takes the events, in order and without a gap after Position, into all
 // models, in one unsynced batch together with the new position: after a crash the
-// store stands at an earlier position, and whole. When it returns, views and
+// store stands at an earlier position, and whole but for documents, which are read
+// from the log then. When it returns, views and
 // questions know them. Events that don't follow are an error and nothing is
 // applied. After an error of the disk the store takes no more (ErrBroken).
 func (s *Store) Apply(events []Applied) error {
