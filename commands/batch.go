@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"crypto/sha256"
 	"time"
 
 	"github.com/qtccc/assent/eventstore"
@@ -9,15 +8,22 @@ import (
 
 // How events are sent to be recorded. A single append is one sync of the disk; a
 // batch is four, however large, and about 1 ms (docs/performance.md). So few events
-// go one by one as they come, each without waiting for the one before, and many go
-// as a batch of all that waits, while the batch before is being synced.
+// go one by one as they come, each without waiting for the one before. Where more
+// wait, a batch pays: a handful of callers are waited for until all have come again,
+// so that one batch has them all; many make two batches, of which one is filled while
+// the other is being synced.
 const (
 	// few is up to how many single appends are on their way at a time.
-	few = 24
+	few = 14
 	// calm is from how few events on a batch is more than they are worth.
-	calm = 8
+	calm = 6
 	// quiet is after how many rounds of so few the batches end.
 	quiet = 3
+	// handful is up to how many callers are waited for.
+	handful = 64
+	// linger is how long they are waited for once nothing is on its way: about as
+	// long as an answer and the next command take.
+	linger = 1000 * time.Microsecond
 	// mostBatches are on their way at a time.
 	mostBatches = 2
 	// mostEvents and mostBytes bound what is decided and not on its way yet, and
@@ -57,30 +63,61 @@ func (w *writer) send() {
 	}
 	singles, batches := int(w.singles.Load()), int(w.batches.Load())
 	if !w.bulk && singles+w.events > few {
-		w.bulk, w.quiet, w.sent = true, 0, [2]int{few, few}
+		w.bulk, w.quiet, w.crowd, w.sent = true, 0, singles+w.events, [2]int{singles, 0}
 	}
-	switch enough := max(w.sent[0], w.sent[1]); {
+	idle := singles+batches == 0
+	switch {
 	case w.events == 0:
 		w.launch(len(w.staged))
 	case !w.bulk:
-		w.pipeline()
-	case batches >= mostBatches, singles+batches > 0 && w.events < min(enough, mostEvents):
+		w.pipeline(share(w.events, singles))
+	case w.crowd <= handful && !idle:
+		// All that is on its way comes again, and with these it is the next batch.
+		w.crowd = w.sent[0] + w.events
+	case w.crowd <= handful && w.events < w.crowd && w.linger():
+	case w.crowd > handful && (batches >= mostBatches || !idle && w.events < min(max(w.sent[0], w.sent[1]), mostEvents)):
 		// A batch costs the same however small, so it waits for those to come again
 		// whom the one before the last answered, or for all to be done.
 	case w.events > calm:
-		w.sent, w.quiet = [2]int{w.sent[1], w.events}, 0
+		w.sent, w.quiet = [2]int{w.events, w.sent[0]}, 0
+		if w.crowd = w.events; !idle {
+			w.crowd += w.sent[1]
+		}
 		w.launch(len(w.staged))
 	default:
+		w.sent, w.crowd = [2]int{w.events, 0}, w.events
 		w.quiet++
 		w.bulk = w.quiet < quiet
-		w.pipeline()
+		w.pipeline(w.events)
 	}
 }
 
-// pipeline appends each event by itself. A command that records nothing is answered
-// with the event before it.
-func (w *writer) pipeline() {
-	for len(w.staged) > 0 {
+// linger says whether those who were answered last may still be on their way back,
+// and has the writer woken when they no longer are.
+func (w *writer) linger() bool {
+	left := linger - (time.Since(w.began) - time.Duration(w.answered.Load()))
+	if left <= 0 {
+		return false
+	}
+	w.lingering.Reset(left)
+	return true
+}
+
+// share is how many of the events that wait go now, one by one, where some are on
+// their way. The server acknowledges together what it found waiting at a time, so
+// callers that were answered together come again together, and the disk rests until
+// they do. In two halves, one is always being written while the other is answered.
+func share(wait, onTheirWay int) int {
+	if wait <= onTheirWay+2 {
+		return wait
+	}
+	return (wait + onTheirWay + 1) / 2
+}
+
+// pipeline appends events, so many of them, each by itself. A command that records
+// nothing is answered with the event before it.
+func (w *writer) pipeline(events int) {
+	for rest := w.events - events; w.events > rest || rest == 0 && len(w.staged) > 0; {
 		n := 1
 		for n < len(w.staged) && !w.staged[n].recorded() {
 			n++
@@ -181,6 +218,7 @@ func (w *writer) recorded(g *group) {
 	if !g.notices {
 		w.applier.put(g.decided)
 	}
+	w.answered.Store(int64(time.Since(w.began)))
 	switch len(g.entries) {
 	case 0:
 		return
@@ -215,5 +253,3 @@ func (w *writer) giveUp(ds []decided, why string) {
 		ds[i].job.refuse(w.say, why)
 	}
 }
-
-func hash(d *decided) [32]byte { return sha256.Sum256(d.entry.Data) }

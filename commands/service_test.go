@@ -252,6 +252,22 @@ func TestFewGoOneByOneAndManyTogether(t *testing.T) {
 	require.LessOrEqual(t, log.mostBatches, mostBatches)
 }
 
+// While one half of those who wait is being answered, the other is written, and
+// somebody is always on their way while others are held.
+func TestHalfIsWrittenWhileHalfIsAnswered(t *testing.T) {
+	for _, c := range []struct{ wait, onTheirWay, now int }{
+		{1, 0, 1}, {2, 0, 2}, {3, 0, 2}, {16, 0, 8}, {15, 1, 8}, {7, 8, 7}, {8, 7, 8}, {10, 8, 10}, {1, 23, 1},
+	} {
+		require.Equal(t, c.now, share(c.wait, c.onTheirWay), "%d wait, %d are on their way", c.wait, c.onTheirWay)
+	}
+	for wait := 1; wait <= few; wait++ {
+		for flying := 0; wait+flying <= few; flying++ {
+			require.Positive(t, share(wait, flying))
+			require.LessOrEqual(t, share(wait, flying), wait)
+		}
+	}
+}
+
 // A countingLog counts what is on its way.
 type countingLog struct {
 	Log

@@ -42,13 +42,18 @@ type writer struct {
 	bytes   int       // in staged
 	bulk    bool      // batches, not single appends
 	quiet   int       // rounds without a batch, while bulk
-	sent    [2]int    // events in the last two batches
+	sent    [2]int    // events sent last, and before
+	crowd   int       // about how many callers there are, while bulk
+	// lingering wakes the writer when it has waited long enough for more.
+	lingering *time.Timer
 
 	inflight chan *group   // to the goroutine that waits for acks, in order
 	returned chan []*group // from it, after a halt: what has no good ack, and all after it
 	singles  atomic.Int32  // on their way
 	batches  atomic.Int32  // on their way
 	latest   atomic.Uint64 // the last event that is durable
+	began    time.Time     // never changes
+	answered atomic.Int64  // when the last group was, in ns since began
 	trouble  atomic.Pointer[string]
 }
 
@@ -75,9 +80,11 @@ type notice struct {
 // run decides until the context ends. It is the writer's goroutine.
 func (w *writer) run(ctx context.Context) {
 	defer close(w.inflight)
+	defer w.lingering.Stop()
 	for {
 		select {
 		case <-w.queue.wake:
+		case <-w.lingering.C:
 		case <-ctx.Done():
 			w.giveUp(w.staged, stopping)
 			return
