@@ -253,11 +253,15 @@ func TestAProcessThatIsKilledLosesNoDocument(t *testing.T) {
 	require.NoError(t, s.Close())
 
 	for _, kind := range []string{indexFile, documentsFile} { // and no other segment stands for one that is lost
-		require.NoError(t, killed.Remove("models/g-000001/documents/00000000000000000028"+kind))
+		path := "models/g-000001/documents/00000000000000000028" + kind
+		whole, err := killed.UnsafeGetFileDataBuffer(path)
+		require.NoError(t, err)
+		require.NoError(t, killed.Remove(path))
 		s = onDisk(t, killed, 10)
 		require.Zero(t, right(t, s, other[:10]))
 		require.Equal(t, 3, right(t, s, other[10:]))
 		require.NoError(t, s.Close())
+		rewrite(t, killed, path, whole)
 	}
 }
 

@@ -82,6 +82,7 @@ type service struct {
 	questions *projections.Service
 	doors     []*nats.Conn
 	alarms    []string // that stand as long as the service does
+	heap      func()   // stops tending the heap, and waits for that
 }
 
 // start opens the ledger from the stream up, making it by the plan where it isn't
@@ -187,6 +188,10 @@ func (s *service) openEvents(ctx context.Context) (err error) {
 }
 
 func (s *service) openStore(context.Context) (err error) {
+	tending, stop := context.WithCancel(context.Background())
+	tended := make(chan struct{})
+	s.heap = func() { stop(); <-tended }
+	go func() { defer close(tended); tendHeap(tending) }()
 	s.store, err = projections.OpenStore(s.home.path("models"), projections.Config{Log: s.log})
 	return err
 }
@@ -329,6 +334,9 @@ func isFile(path string) bool {
 // stop takes nothing more, finishes what is under way, and gives the data directory
 // back. It may be called after a start that failed.
 func (s *service) stop() {
+	if s.heap != nil {
+		defer s.heap()
+	}
 	if s.commands != nil {
 		s.commands.Close()
 	}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"math"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// growth is by how much the heap may grow before it is collected, in percent of
+	// what lives: collecting at every doubling, Go's own default, costs a sixth of
+	// the answers that many callers get (docs/performance.md).
+	growth = 400
+	// roomy is how much memory the process may have before that is held back, in
+	// bytes.
+	roomy = 448 << 20
+	// settle is how often the bound is looked at again.
+	settle = 10 * time.Second
+)
+
+// tendHeap lets the heap of a service grow freely up to a bound, and beyond that only
+// as what lives grows: a bound below what lives would be collecting without end. It
+// returns when the context ends. Who sets GOGC or GOMEMLIMIT has it as they say.
+func tendHeap(ctx context.Context) {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	percent, limit := debug.SetGCPercent(growth), debug.SetMemoryLimit(roomy)
+	defer func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}()
+	again := time.NewTicker(settle)
+	defer again.Stop()
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	for {
+		select {
+		case <-again.C:
+			metrics.Read(live)
+			debug.SetMemoryLimit(heapBound(live[0].Value.Uint64()))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// heapBound is the memory that a process may have of whose heap so much lives.
+func heapBound(live uint64) int64 {
+	return int64(min(max(roomy, 2*live+64<<20), math.MaxInt64))
+}
