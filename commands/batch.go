@@ -14,7 +14,7 @@ import (
 // the other is being synced.
 const (
 	// few is up to how many single appends are on their way at a time.
-	few = 14
+	few = 18
 	// calm is from how few events on a batch is more than they are worth.
 	calm = 6
 	// quiet is after how many rounds of so few the batches end.
@@ -23,7 +23,7 @@ const (
 	handful = 64
 	// linger is how long they are waited for once nothing is on its way: about as
 	// long as an answer and the next command take.
-	linger = 1000 * time.Microsecond
+	linger = time.Millisecond
 	// mostBatches are on their way at a time.
 	mostBatches = 2
 	// mostEvents and mostBytes bound what is decided and not on its way yet, and

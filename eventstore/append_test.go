@@ -109,7 +109,7 @@ func TestLostAcknowledgementIsUnknownAndSettled(t *testing.T) {
 		hear := deaf(t, l)
 		require.ErrorIs(t, l.Append(1, list).Err(), ErrUnknown)
 		hear()
-		require.EqualValues(t, 1+n, last(t, l), "it was recorded")
+		require.Eventually(t, func() bool { return last(t, l) == Seq(1+n) }, 10*time.Second, time.Millisecond, "it was recorded")
 		require.NoError(t, l.Settle(soon(t), 1, list))
 		require.EqualValues(t, 1+n, last(t, l), "and not once more")
 		require.NoError(t, l.Append(Seq(1+n), entries(1+n, 1)).Err())

@@ -191,8 +191,11 @@ func TestLastRefusesALogThatLostMessages(t *testing.T) {
 		require.NoError(t, l.js.DeleteStream(soon(t), Stream))
 		c := config(ledger)
 		c.DenyDelete, c.DenyPurge = false, false
-		stream, err := l.js.CreateStream(soon(t), c)
-		require.NoError(t, err)
+		var stream jetstream.Stream
+		require.Eventually(t, func() bool { // the server clears the last one away after it has said so
+			stream, err = l.js.CreateStream(soon(t), c)
+			return err == nil
+		}, 5*time.Second, time.Millisecond, name)
 		for range 3 {
 			_, err := l.js.Publish(soon(t), Root+"x", nil)
 			require.NoError(t, err)
