@@ -15,7 +15,7 @@ type Period struct {
 	Clock               time.Duration // weeks are days; hours, minutes and seconds
 }
 
-var errPeriod = errors.New("a duration is ISO 8601, such as P1Y, P30D or PT2S")
+var errPeriod = errors.New("a duration is ISO 8601, such as P1Y, P30D or PT2S, of at most 9,999 years")
 
 const (
 	mostYears = 9_999 // and months
@@ -131,8 +131,12 @@ func (p Period) String() string {
 	return b.String()
 }
 
+// lastMoment is the latest time that RFC 3339 can write.
+var lastMoment = time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
+
 // After is the moment a period after t, by the UTC calendar: a month after the
-// 31st of January is the last day of February.
+// 31st of January is the last day of February. No moment is after the year 9999: a
+// later one could be neither written nor compared by who reads it.
 func (p Period) After(t time.Time) time.Time {
 	t = t.UTC()
 	if p.Years != 0 || p.Months != 0 {
@@ -141,5 +145,8 @@ func (p Period) After(t time.Time) time.Time {
 		last := first.AddDate(0, 1, -1).Day()
 		t = first.AddDate(0, 0, min(d, last)-1)
 	}
-	return t.AddDate(0, 0, p.Days).Add(p.Clock)
+	if t = t.AddDate(0, 0, p.Days).Add(p.Clock); t.After(lastMoment) {
+		return lastMoment
+	}
+	return t
 }

@@ -197,3 +197,15 @@ func TestAFaultSaysWhatIsWrongAndWhere(t *testing.T) {
 		assert.EqualError(t, f, want)
 	}
 }
+
+// What is kept for longer than calendars go has an end that can still be written.
+func TestNoPeriodEndsAfterTheYear9999(t *testing.T) {
+	for _, p := range []string{"P9999Y", "P7974Y", "P9999M", "P999999D", "P9999YT999999H"} {
+		var long domain.Period
+		require.NoError(t, long.UnmarshalText([]byte(p)))
+		end := long.After(time.Date(9998, 6, 1, 0, 0, 0, 0, time.UTC))
+		require.Equal(t, 9999, end.Year(), p)
+		_, err := end.MarshalJSON()
+		require.NoError(t, err, p)
+	}
+}

@@ -59,7 +59,7 @@ func TestAFaultPointsToTheField(t *testing.T) {
 		{"evidence.file", paper, `5891b5`, `5891B5`, "/data/sha256", "a digest is 64 lower case hex digits"},
 		{"evidence.file", paper, `application/pdf`, `pdf`, "/data/mediaType", "a media type is type/subtype, such as application/pdf"},
 		{"record.register", record, `sha256:`, `SHA256:`, "/data/title", "a † field holds a commitment, sha256: and 64 hex digits"},
-		{"record.register", record, `"P30D"`, `"30 days"`, "/data/retention/keep", "a duration is ISO 8601, such as P1Y, P30D or PT2S"},
+		{"record.register", record, `"P30D"`, `"30 days"`, "/data/retention/keep", "a duration is ISO 8601, such as P1Y, P30D or PT2S, of at most 9,999 years"},
 		{"record.register", record, `,"keep":"P30D"`, ``, "/data/retention/keep", "this field is missing"},
 		{"engagement.confirm", ec, `"party":"p","scope":{"all":true}}]`, `"scope":{"all":true}}]`, "/data/designees/1/party", "this field is missing"},
 		{"engagement.confirm", ec, `{"designation":"d1"`, `7,{"designation":"d1"`, "/data/designees/0", "an object of fields is wanted here, not a number"},
