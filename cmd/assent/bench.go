@@ -189,17 +189,17 @@ func (b *bench) setup(ctx context.Context) (err error) {
 
 // eventSize is how many bytes the event of an access has, on average.
 func (b *bench) eventSize(ctx context.Context) (int, error) {
+	last, err := b.last(ctx)
+	if err != nil {
+		return 0, err
+	}
 	c, err := b.auditor(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer c.close()
-	ans, err := c.ask(ctx, patience, map[string]any{"ask": "status"})
-	if err != nil {
-		return 0, err
-	}
 	bytes, n := 0, 0
-	ans, err = c.ask(ctx, patience, map[string]any{"ask": "events", "after": ans.At - min(ans.At, 1000)})
+	ans, err := c.ask(ctx, patience, map[string]any{"ask": "events", "after": max(last-1000, 0)})
 	if err != nil {
 		return 0, err
 	}
