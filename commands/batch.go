@@ -198,6 +198,7 @@ func (w *writer) recorded(g *group) {
 	if len(g.entries) > 0 {
 		w.latest.Store(g.last())
 	}
+	w.pass(g)
 	if g.notices {
 		// Whoever looks a key up must find it as it is now before it is acted on.
 		w.applier.put(g.decided)
@@ -228,6 +229,31 @@ func (w *writer) recorded(g *group) {
 		w.batches.Add(-1)
 	}
 	w.queue.kick()
+}
+
+// pass hands the messages of a group on to whoever keeps a second copy. Where its
+// answers wait for that copy and it can't be made, they say that the outcome isn't
+// known: it is recorded once, and not twice.
+func (w *writer) pass(g *group) {
+	if w.told != nil {
+		for i := range g.entries {
+			w.told(g.after+uint64(i)+1, g.entries[i].Data)
+		}
+	}
+	if w.copied == nil {
+		return
+	}
+	err := w.copied(g.last())
+	if err == nil {
+		return
+	}
+	w.say.Error("the second copy can't be written", "seq", g.last(), "err", err)
+	for i := range g.decided {
+		j := g.decided[i].job
+		j.answer = Answer{ID: j.req.ID, Error: unavailable("the ledger can't write its second copy, so it isn't known whether this is safe: " +
+			"send it again, with the same id, when the archive can be written")}
+		j.again = 0
+	}
 }
 
 // tell tells whom it concerns that the event changed a key. Who replaced its own is

@@ -268,8 +268,13 @@ func (l *testLedger) last() uint64 {
 func sample(command string) string {
 	row, _ := domain.Find(command)
 	s := sampleOf(cloudevent.Fields(row))
-	if command == "evidence.file" {
+	switch command {
+	case "evidence.file":
 		s = `{"client":"x","signedOn":"2026-01-01T00:00:00Z",` + s[1:]
+	case "erasure.request":
+		s = `{"client":"x",` + s[1:]
+	case "erasure.approve":
+		s = `{"client":"x"}`
 	}
 	return s
 }

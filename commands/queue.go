@@ -24,6 +24,8 @@ type job struct {
 	fault    *domain.Fault    // the form is wrong: nothing is decided
 	proof    domain.PublicKey // of domain.Command.Key
 	unproven string           // why proof is empty, for the log
+	// noAttempt says that the access which the command names is none of the ledger's.
+	noAttempt bool
 
 	proven   bool // guarded by queue.mu
 	answered bool

@@ -41,6 +41,14 @@ type Config struct {
 	// wait for a command. Nil: nobody is told.
 	Added   func(actor domain.ID, role domain.Role)
 	Revoked func(actor domain.ID, publicKey domain.PublicKey)
+	// Recorded is told of each event that is durable, in order, before its command is
+	// answered; it must not wait, and the message doesn't change any more. Nil: nobody
+	// is told.
+	Recorded func(seq uint64, message []byte)
+	// Copied, where it isn't nil, returns once a second copy of the events up to seq is
+	// durable too: nothing is answered before. After an error the answer is
+	// `unavailable`, and the same id sent again tells what became of it.
+	Copied func(seq uint64) error
 	// Progress is told how far the store is while Open brings it up to date.
 	Progress func(done, total uint64)
 	// Say takes what an operator should know. Nil: nothing is said.
@@ -88,12 +96,13 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	s := &Service{cfg: cfg, say: cfg.Say, acks: make(chan struct{}), applies: make(chan struct{})}
 	q := newQueue(cfg.Waiting, func(j *job, why string) { j.refuse(s.say, why) })
+	known := cfg.Store.Lookups()
 	s.w = &writer{
 		ledger: cfg.Ledger, log: cfg.Log, store: cfg.Store, ring: cfg.Ring, say: s.say,
 		queue: q, watch: newWatch(cfg.Clock, at), applier: newApplier(cfg.Store, q, s.say),
 		retries: newRetries(cfg.Log, cfg.Store, cfg.Ring, s.say), identity: s.told,
-		overlay: projections.NewOverlay(cfg.Store.Live(), cachedFacts), seq: last,
-		began: time.Now(), lingering: time.NewTimer(time.Hour),
+		known: known, overlay: projections.NewOverlay(known, cachedFacts), seq: last,
+		began: time.Now(), lingering: time.NewTimer(time.Hour), told: cfg.Recorded, copied: cfg.Copied,
 		inflight: make(chan *group, 64), returned: make(chan []*group, 1),
 	}
 	s.w.latest.Store(last)
@@ -183,8 +192,24 @@ func (s *Service) prove() {
 		if j.fault == nil {
 			j.prove(s.cfg.Ledger)
 		}
+		if a, ok := j.req.data.(*domain.InquiryAnswer); ok && j.proof != "" && a.Attempt != "" {
+			j.attempted(s, a.Attempt)
+		}
 		s.w.queue.proved(j)
 	}
+}
+
+// attempted finds out whether there is an access with the id that a command names:
+// no fact is kept of each, so it is looked for in the record (IV.4).
+func (j *job) attempted(s *Service, id domain.UUID) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	there, err := s.cfg.Store.Attempted(ctx, s.cfg.Log, id, s.Latest())
+	if err != nil {
+		s.say.Error("an access can't be looked for", "actor", j.door, "command", j.req.ID, "attempt", id, "err", err)
+		j.fault = unavailable("the ledger could not look for the access that is named; send it again, with the same id")
+	}
+	j.noAttempt = !there
 }
 
 func (s *Service) told(n *notice) {

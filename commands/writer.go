@@ -30,8 +30,11 @@ type writer struct {
 	applier  *applier
 	retries  *retries
 	identity func(*notice) // tells whom it concerns
+	told     func(seq uint64, message []byte)
+	copied   func(seq uint64) error
 
 	// The writer's goroutine owns these.
+	known   *projections.Lookups // what overlay lies over
 	overlay *projections.Overlay
 	clock   reading // at the beginning of this step
 	ids     idMaker
@@ -81,6 +84,7 @@ type notice struct {
 func (w *writer) run(ctx context.Context) {
 	defer close(w.inflight)
 	defer w.lingering.Stop()
+	defer w.known.Rest()
 	for {
 		select {
 		case <-w.queue.wake:
@@ -96,6 +100,7 @@ func (w *writer) run(ctx context.Context) {
 		}
 		for w.step() {
 		}
+		w.known.Rest()
 	}
 }
 
@@ -155,7 +160,7 @@ func (w *writer) rule(d *decided) {
 		at = clock.now // even before the last event's: that is what it is for
 	}
 	c := &domain.Command{ID: r.ID, Actor: r.Actor, Name: r.Name, Key: j.proof, Issued: r.issued, Data: r.data,
-		Observed: observe(r, at, clock.now)}
+		NoAttempt: j.noAttempt, Observed: observe(r, at, clock.now)}
 	if r.Signature == nil && j.proof != "" && !isGateway(w.overlay, r.Actor) {
 		c.Key, j.unproven = "", "it has no signature, and its actor is no gateway"
 	}
@@ -214,7 +219,7 @@ func (w *writer) record(d *decided, c *domain.Command, out *domain.Outcome, at t
 	}
 	if out.Refusal == nil && len(r.Openings) > 0 {
 		var err error
-		if doc.Sealed, err = w.seal(doc, r.Openings); err != nil {
+		if doc.Sealed, err = w.seal(doc, out.Seals, r.Openings); err != nil {
 			w.say.Warn("nothing personal can be sealed", "actor", r.Actor, "command", r.ID, "err", err)
 			j.answer.Error = unavailable("the ledger's key ring is missing or damaged, so it takes no personal text: " +
 				"its operator must put the ring back and start it again")
@@ -251,9 +256,9 @@ func (w *writer) record(d *decided, c *domain.Command, out *domain.Outcome, at t
 	j.answer.OK, j.answer.Event, j.answer.Type, j.answer.Decision = true, id, out.Type, out.Decision
 }
 
-// seal puts the openings into boxes under the key of the event's subject.
-func (w *writer) seal(doc *cloudevent.Document, openings []FieldOpening) (*cloudevent.Sealed, error) {
-	s := &cloudevent.Sealed{Of: doc.Subject.String()}
+// seal puts the openings into boxes under the key of a subject.
+func (w *writer) seal(doc *cloudevent.Document, subject string, openings []FieldOpening) (*cloudevent.Sealed, error) {
+	s := &cloudevent.Sealed{Of: subject}
 	for i := range openings {
 		o := &openings[i]
 		box, gen, err := w.ring.Seal(vault.Place{Subject: s.Of, Event: string(doc.ID), Field: o.Field}, o.Encode())

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -28,7 +29,7 @@ func (c *AccessRequest) check() *Fault {
 }
 
 func (c *AccessRequest) about(v View) Subject {
-	if k, _ := client(v, c.Client); k == nil {
+	if k, _ := client(v, c.Client); k == nil || k.Erased != 0 {
 		return Subject{}
 	}
 	return Subject{Client: c.Client}
@@ -38,22 +39,35 @@ func (c *AccessRequest) decide(d *deciding) { d.decision = DecideAccess(d, c, d.
 
 func (c *AccessRequest) apply(a *applying) {
 	d := a.e.Decision
-	switch {
-	case d == nil:
-	case !d.Granted():
-		k := violatingKey(c.Client, c.Party)
-		if open, _ := get[Violating](a, k); open == nil {
-			a.set(k, &Violating{Violation: d.Violation})
-		}
-	case c.Action == Modify:
+	if d == nil {
+		return
+	}
+	c.looked(a, d.Granted())
+	if !d.Granted() {
+		a.denied(c, d.Violation)
+		return
+	}
+	if c.Action == Modify {
 		if e, _ := evidence(a, c.Confirmation); e != nil {
 			a.set(spentKey(c.Client, e.Kind, e.SHA256), &Spent{})
 		}
 	}
+	if slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r.Clause == "II.6" && r.Code == "approved" }) {
+		change(a, approvalKey(c.Client, c.Approval), func(g *Approval) { g.Spent = a.e.Seq })
+	}
 }
 
-func violatingKey(of, party ID) Key {
-	return Key{Kind: KindViolating, A: string(of), C: string(party)}
+// looked notes the last decision on each party's access to a record that can be
+// lent to it.
+func (c *AccessRequest) looked(a *applying, granted bool) {
+	if r, _ := record(a, c.Client, c.Record); r == nil || r.Medium != Physical {
+		return
+	}
+	for _, id := range [...]ID{c.Party, c.Bearer, c.Recipient} {
+		if p, _ := party(a, id); p != nil {
+			a.set(lookedKey(c.Client, c.Record, id), &Looked{Granted: granted, Time: a.e.Time})
+		}
+	}
 }
 
 // DecideAccess looks at every bar even after the first that stands: the officer
@@ -73,10 +87,7 @@ func DecideAccess(v View, req *AccessRequest, at time.Time, attempt UUID) *Decis
 	if d.Granted() {
 		return d
 	}
-	d.Violation = attempt
-	if open, _ := get[Violating](v, violatingKey(req.Client, req.Party)); open != nil {
-		d.Violation = open.Violation
-	}
+	d.Violation = cmp.Or(openViolation(v, req.Client, req.Party), attempt)
 	return d
 }
 
@@ -92,7 +103,8 @@ type access struct {
 	bearer            *Party
 	principal         *Party // of behalfOf; nil where it isn't registered
 	purpose           Purpose
-	// used is the confirmation that a grant uses up.
+	terms             []agreed // in force
+	// used are the confirmation and the approval that a grant uses up.
 	used []Reason
 }
 
@@ -102,7 +114,8 @@ type side struct {
 	party    *Party
 	since    Seq // the event that registered it
 	action   Action
-	behalfOf ID // in whose place it comes
+	behalfOf ID   // in whose place it comes
+	receives bool // it is the recipient
 }
 
 // look finds what the request names. Where client, record, party or bearer is not
@@ -111,15 +124,16 @@ func look(v View, req *AccessRequest, at time.Time) (*access, []Reason) {
 	a := &access{View: v, AccessRequest: req, at: at, edition: EditionInForce(v, at)}
 	var missing []Reason
 	unregistered := func(code string) { missing = append(missing, Reason{Clause: "II.0", Code: code}) }
-	if c, _ := client(v, req.Client); c == nil {
+	c, _ := client(v, req.Client)
+	if c == nil || c.Erased != 0 {
 		unregistered("unknown-client")
 	} else if a.record, _ = record(v, req.Client, req.Record); a.record == nil {
 		unregistered("unknown-record")
 	}
-	p, k := party(v, req.Party)
-	a.sender = side{req.Party, p, k.First, req.Action, req.BehalfOf}
+	p, k := registered(v, req.Party)
+	a.sender = side{req.Party, p, k.First, req.Action, req.BehalfOf, false}
 	if req.Bearer != "" {
-		a.bearer, _ = party(v, req.Bearer)
+		a.bearer, _ = registered(v, req.Bearer)
 	}
 	if p == nil || req.Bearer != "" && a.bearer == nil {
 		unregistered("unknown-party")
@@ -128,16 +142,26 @@ func look(v View, req *AccessRequest, at time.Time) (*access, []Reason) {
 		return a, missing
 	}
 	if req.BehalfOf != "" {
-		a.principal, _ = party(v, req.BehalfOf)
+		a.principal, _ = registered(v, req.BehalfOf)
 	}
 	if req.Recipient != "" {
-		p, k := party(v, req.Recipient)
-		a.recipient = side{req.Recipient, p, k.First, Consult, ""}
+		p, k := registered(v, req.Recipient)
+		a.recipient = side{req.Recipient, p, k.First, Consult, "", true}
 	}
+	a.terms = a.termsInForce(c)
 	if p := Purpose(req.Purpose); slices.Contains(Purposes, p) {
 		a.purpose = p
 	}
 	return a, nil
+}
+
+// registered is a party that wasn't erased.
+func registered(v View, id ID) (*Party, Known) {
+	p, k := party(v, id)
+	if p != nil && p.Erased != 0 {
+		return nil, Known{}
+	}
+	return p, k
 }
 
 // decide: every bar denies; with no bar, the first basis that serves grants.

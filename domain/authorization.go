@@ -45,6 +45,8 @@ func (c *AuthorizationIssue) decide(d *deciding) {
 		d.refuse("P.3", "no-undertaking", "the contractor %s has no undertaking of confidentiality in force; record it first", c.Party)
 	case d.isOwn(c.Party):
 		d.refuse("II.2", "self-issued", "nobody authorises themselves or their own institution")
+	case d.actor.Role != Manager && taken(d, c.Client, c.Party):
+		d.refuse("II.2", "review-revoked", "a review took an authorisation for %s from %s; only a manager issues one again", c.Client, c.Party)
 	}
 }
 
@@ -52,6 +54,16 @@ func (c *AuthorizationIssue) apply(a *applying) {
 	a.makeRight(&Right{Kind: Authorized, ID: c.Authorization, Client: c.Client, Party: c.Party, Scope: c.Scope, Purposes: c.Purposes,
 		Actions: orConsult(c.Actions), Until: c.Until.Time, Evidence: c.Evidence, Engagement: c.Engagement,
 		Reviewed: a.e.Time, IssuedBy: a.e.Actor, Need: c.Need})
+	if by, _ := actor(a, a.e.Actor); by != nil && by.Role == Manager && taken(a, c.Client, c.Party) {
+		a.set(takenKey(c.Client, c.Party), &Taken{Restored: true})
+	}
+}
+
+// taken says whether a review revoked an authorisation of the party for the client,
+// and no manager has issued one to it since.
+func taken(v View, of, party ID) bool {
+	t, _ := get[Taken](v, takenKey(of, party))
+	return t != nil && !t.Restored
 }
 
 // AuthorizationRevoke ends an authorisation.

@@ -1,5 +1,7 @@
 package domain
 
+import "slices"
+
 // bars is every bar of the contract's section 3, in its order; II.0 for what is not
 // registered stands in look. Adding a rule is adding a line.
 var bars = []func(*access) []Reason{
@@ -9,6 +11,8 @@ var bars = []func(*access) []Reason{
 	unknownPurpose,
 	recipientMissing,
 	recordDestroyed,
+	termsForbid,
+	approvalMissing,
 	notOfParty,
 	notNotified,
 	confirmation,
@@ -67,6 +71,47 @@ func recordDestroyed(a *access) []Reason {
 	return []Reason{{Clause: "II.5", Code: "destroyed", Refs: []Seq{a.record.Destroyed}}}
 }
 
+// termsForbid: II.6. A `forbid` rule in force matches, or an `only` rule does and
+// doesn't allow.
+func termsForbid(a *access) []Reason { return a.sender.termsForbid(a) }
+
+func (s side) termsForbid(a *access) (why []Reason) {
+	for _, t := range a.terms {
+		if slices.ContainsFunc(t.Rules, func(r TermsRule) bool {
+			return r.Effect != Approve && r.matches(a, s) && (r.Effect == Forbid || !r.allows(s, a.principal))
+		}) {
+			why = append(why, Reason{Clause: "II.6", Code: "terms-forbid", Refs: []Seq{t.by}, Evidence: papers(t.Evidence)})
+		}
+	}
+	return why
+}
+
+// approvalMissing: II.6. What terms want approved, for the sender or the recipient,
+// needs an approval of this very access, which it spends.
+func approvalMissing(a *access) (why []Reason) {
+	missing := Reason{Clause: "II.6", Code: "approval-missing"}
+	for _, t := range a.terms {
+		if slices.ContainsFunc(t.Rules, func(r TermsRule) bool {
+			return r.Effect == Approve && (r.matches(a, a.sender) || a.recipient.party != nil && r.matches(a, a.recipient))
+		}) {
+			missing.Refs, missing.Evidence = append(missing.Refs, t.by), append(missing.Evidence, t.Evidence)
+		}
+	}
+	if missing.Refs == nil {
+		return nil
+	}
+	g, given := approval(a, a.Client, a.Approval)
+	if g == nil || !g.allows(a) {
+		return []Reason{missing}
+	}
+	if g.Spent != 0 {
+		missing.Refs = append(missing.Refs, g.Spent)
+		return []Reason{missing}
+	}
+	a.used = append(a.used, Reason{Clause: "II.6", Code: "approved", Refs: []Seq{given.First}, Evidence: papers(g.Evidence)})
+	return nil
+}
+
 // notOfParty: III.5. Whoever comes in a party's place is registered as of it.
 func notOfParty(a *access) []Reason {
 	return oneIf(a.Bearer != "" && a.bearer.Of != a.Party, Reason{Clause: "III.5", Code: "not-of-party"})
@@ -96,7 +141,7 @@ func confirmation(a *access) []Reason {
 	if s, spent := get[Spent](a, spentKey(a.Client, e.Kind, e.SHA256)); s != nil {
 		return []Reason{{Clause: "IV.3", Code: "confirmation-used", Refs: []Seq{spent.First}, Evidence: paper}}
 	}
-	a.used = []Reason{{Clause: "IV.3", Code: "confirmed", Refs: []Seq{filed.First}, Evidence: paper}}
+	a.used = append(a.used, Reason{Clause: "IV.3", Code: "confirmed", Refs: []Seq{filed.First}, Evidence: paper})
 	return nil
 }
 
@@ -115,6 +160,7 @@ func recipientBarred(a *access) []Reason {
 	why := oneIf(s.party.Retired, Reason{Clause: "P.1", Code: "party-retired", Refs: nonzero(s.party.RetiredAt)})
 	why = append(why, s.untrained(a, s.id)...)
 	why = append(why, s.noUndertaking(a)...)
+	why = append(why, s.termsForbid(a)...)
 	why = append(why, s.notNotified(a)...)
 	if serves, basis := a.basis(s); !serves {
 		why = append(why, basis...)

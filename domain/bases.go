@@ -111,8 +111,8 @@ func (a *access) delegated(s side) (bool, []Reason) {
 	from := found{stage: -1} // the designation of best
 	for _, known := range a.List(KindRight, string(a.Client), string(s.id)) {
 		g := known.Fact.(*Right)
-		if g.Kind != Delegated || g.Principal != s.behalfOf || s.party.Category != External {
-			continue
+		if g.Kind != Delegated || g.Principal != s.behalfOf || a.principal == nil || s.party.Category != External {
+			continue // one that is erased counts as not registered, for whom nothing was ever delegated
 		}
 		if ever == nil {
 			ever = g

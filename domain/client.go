@@ -21,6 +21,7 @@ func (c *ClientRegister) decide(d *deciding) {
 	d.reference("/evidence", c.Evidence)
 	if known, _ := client(d, c.Client); known != nil {
 		d.blame(Exists, "/client", "there is a client %s already", c.Client)
+		d.unerased(known.Erased, "client", c.Client)
 	}
 	for _, id := range c.Contacts {
 		d.contactable(id)
@@ -28,7 +29,7 @@ func (c *ClientRegister) decide(d *deciding) {
 }
 
 func (c *ClientRegister) apply(a *applying) {
-	a.set(clientKey(c.Client), &Client{Name: c.Name, NameAt: a.e.Seq, Evidence: c.Evidence})
+	a.set(clientKey(c.Client), &Client{Name: c.Name, NameAt: a.e.Seq, Evidence: c.Evidence, Registered: a.e.Time})
 	for _, id := range c.Contacts {
 		a.nameContact(c.Client, id, c.Evidence)
 	}
@@ -130,5 +131,7 @@ func client(v View, id ID) (*Client, Known) { return get[Client](v, clientKey(id
 func (d *deciding) client(id ID) {
 	if c, _ := client(d, id); c == nil {
 		d.blame(Unknown, "/client", "there is no client %s", id)
+	} else {
+		d.unerased(c.Erased, "client", id)
 	}
 }

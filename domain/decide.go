@@ -11,6 +11,9 @@ type Outcome struct {
 	// Type is the event's that is to be recorded; empty where nothing is.
 	Type    string
 	Subject Subject
+	// Seals is under whose key the † fields are to be sealed, as subjects are written;
+	// an inquiry without client has its own.
+	Seals string
 	// Decision is that of an access request, Refusal what a command.refused holds.
 	Decision *Decision
 	Refusal  *Refusal
@@ -58,13 +61,38 @@ func Decide(v View, c *Command, at time.Time, id UUID) Outcome {
 		if d.decision != nil && !d.decision.Granted() {
 			t = row.Events[1]
 		}
-		return Outcome{Type: t, Subject: c.Data.about(v), Decision: d.decision}
+		s := c.Data.about(v)
+		return Outcome{Type: t, Subject: s, Seals: seals(v, c.Data, s), Decision: d.decision}
 	case f.Recorded():
 		return Outcome{Type: CommandRefused, Subject: known(v, c.Data.about(v)),
 			Refusal: &Refusal{f.Code, f.Clause, f.Reason}, Fault: f}
 	default:
 		return Outcome{Fault: f}
 	}
+}
+
+// seals: the client that the command is about, without one the party; for an inquiry
+// without client, the inquiry; else, and where that one was erased, the ledger.
+func seals(v View, data Data, s Subject) string {
+	if c, _ := client(v, s.Client); c != nil && c.Erased != 0 {
+		return Subject{}.String()
+	}
+	if p, _ := party(v, s.Party); p != nil && p.Erased != 0 {
+		return Subject{}.String()
+	}
+	id := ID("")
+	switch c := data.(type) {
+	case *InquiryReceive:
+		id = c.Inquiry
+	case *InquiryAnswer:
+		id = c.Inquiry
+	case *ErasureRequest:
+		id = c.Inquiry
+	}
+	if id != "" && s == (Subject{}) {
+		return "inquiry/" + string(id)
+	}
+	return s.String()
 }
 
 // known cuts a subject down to what is registered: a refused command may be about

@@ -14,6 +14,9 @@ type Command struct {
 	// that is derived anew.
 	Issued time.Time
 	Data   Data
+	// NoAttempt says that the access that the data names is none of the ledger's. Who
+	// reads the log knows; an event that stands named one.
+	NoAttempt bool
 	Observed
 }
 
@@ -72,6 +75,14 @@ func (s Subject) String() string {
 		return "party/" + string(s.Party)
 	}
 	return "ledger"
+}
+
+// first is the client alone where there is one: an event is about one of them.
+func (s Subject) first() Subject {
+	if s.Client != "" {
+		s.Party = ""
+	}
+	return s
 }
 
 // Context is the subject's two parts: client, party or ledger, and the

@@ -90,7 +90,16 @@ func (c *EvidenceVoid) about(v View) Subject {
 }
 
 func (c *EvidenceVoid) decide(d *deciding) {
-	if e := d.evidence("/evidence", c.Evidence); e != nil && e.Voided != 0 {
+	e := d.evidence("/evidence", c.Evidence)
+	switch {
+	case e == nil:
+		return
+	case e.Client != "":
+		d.client(e.Client)
+	default:
+		d.party("/party", e.Party)
+	}
+	if e.Voided != 0 {
 		d.blame(Ended, "/evidence", "%s is void already", c.Evidence)
 	}
 }

@@ -38,6 +38,23 @@ const (
 	KindViolating   Kind = 23 // A: client, C: party: its open violation
 	KindCommand     Kind = 24 // A: actor, C: command id
 	KindNotified    Kind = 25 // A: client, C: assignee that it was told of
+	KindTerms       Kind = 26 // A: client, C: terms
+	KindApproval    Kind = 27 // A: client, C: approval
+	KindLooked      Kind = 28 // A: client, B: record, C: party: the last decision on its access to a physical record
+	KindLoan        Kind = 29 // A: party, C: client/record that it holds or held
+	KindHold        Kind = 30 // A: client, C: hold
+	KindErasure     Kind = 31 // A: client, party or inquiry, C: its id
+	KindViolation   Kind = 32 // C: violation
+	KindViolationOf Kind = 33 // A: client/… or party/…, C: violation
+	KindInvolved    Kind = 34 // A: violation, C: party that was bearer, recipient or principal in it
+	KindReview      Kind = 35 // C: review
+	KindReviews     Kind = 36 // the reviews as a whole
+	KindReviewable  Kind = 37 // C: client/authorization that was ever issued
+	KindVerdict     Kind = 38 // A: review, C: client/authorization
+	KindTaken       Kind = 39 // A: client, C: party: a review took an authorisation from it
+	KindTold        Kind = 40 // A: edition, four digits, C: client
+	KindInquiry     Kind = 41 // C: inquiry
+	KindInquiryOf   Kind = 42 // A: client, C: inquiry
 )
 
 // A Ledger is what ledger.opened and ledger.rekeyed said.
@@ -59,6 +76,7 @@ type Edition struct {
 	Major        bool      `json:"major,omitzero"`
 	ReviewEvery  Period    `json:"reviewEvery"`
 	NoticeWithin Period    `json:"noticeWithin"`
+	Summary      Text      `json:"summary,omitzero"`
 }
 
 // An Actor is who issues commands. It is revoked once, for good.
@@ -85,6 +103,7 @@ type Party struct {
 	RetiredAt Seq  `json:"retiredAt,omitzero"`
 	Name      Text `json:"name"`
 	NameAt    Seq  `json:"nameAt"` // the event that holds the opening of Name
+	Erased    Seq  `json:"erased,omitzero"`
 }
 
 // A Training of a person of the staff in one course (P.2): the latest until that
@@ -103,9 +122,14 @@ type Undertaking struct {
 
 // A Client is a data subject.
 type Client struct {
-	Name     Text `json:"name"`
-	NameAt   Seq  `json:"nameAt"`
-	Evidence ID   `json:"evidence,omitzero"`
+	Name       Text      `json:"name"`
+	NameAt     Seq       `json:"nameAt"`
+	Evidence   ID        `json:"evidence,omitzero"`
+	Registered time.Time `json:"registered"`
+	// Terms counts its terms that nothing has ended, time aside: where there are none,
+	// a decision needn't look for them.
+	Terms  int `json:"terms,omitzero"`
+	Erased Seq `json:"erased,omitzero"`
 }
 
 // A Contact is a party that the client named to us before anything was signed
@@ -179,6 +203,12 @@ type Record struct {
 	Retention  Retention `json:"retention"`
 	Registered time.Time `json:"registered"`
 	Destroyed  Seq       `json:"destroyed,omitzero"`
+	// Lent is the event that lent it, to Holder; 0 where it is not lent.
+	Lent      Seq       `json:"lent,omitzero"`
+	Holder    ID        `json:"holder,omitzero"`
+	LentUntil time.Time `json:"lentUntil,omitzero"`
+	// PhysicalAt is the event since which it is physical.
+	PhysicalAt Seq `json:"physicalAt,omitzero"`
 }
 
 // A RightKind is what gives a party its right.
@@ -212,7 +242,8 @@ type Right struct {
 	// Designation and Principal are what a delegation comes from, and whose.
 	Designation ID `json:"designation,omitzero"`
 	Principal   ID `json:"principal,omitzero"`
-	// Changes are the events that replaced what a designation says.
+	// Changes are the events that replaced what a designation says, or narrowed what
+	// an authorisation does.
 	Changes []Seq `json:"changes,omitzero"`
 	// Reviewed is when an authorisation was issued, kept or narrowed last.
 	Reviewed time.Time `json:"reviewed,omitzero"`
@@ -235,10 +266,31 @@ type DesignatedBy struct {
 // Designating is a paper by which a client designated somebody.
 type Designating struct{}
 
-// Violating is the open violation that a denied attempt joins (II.3).
+// Violating is the earliest open violation of a party at a client, which a denied
+// attempt joins (II.3); none is open where it is empty.
 type Violating struct {
-	Violation UUID `json:"violation"`
+	Violation UUID `json:"violation,omitzero"`
 }
+
+// A Violation is what is investigated (II.3): an attempt that was denied and those
+// that joined it, or a report. Its client and party may be such as nobody registered.
+type Violation struct {
+	Client   ID      `json:"client,omitzero"`
+	Party    ID      `json:"party,omitzero"`
+	Record   ID      `json:"record,omitzero"` // of a report, or of the attempt that opened it
+	Reported bool    `json:"reported,omitzero"`
+	State    State   `json:"state"` // Open, Investigated or Closed
+	Finding  Finding `json:"finding,omitzero"`
+	// Steps are the events that investigated it and closed it.
+	Steps []Seq `json:"steps,omitzero"`
+}
+
+// ViolationOf says that a violation is of a client, or of a party.
+type ViolationOf struct{}
+
+// Involved says that a party was the bearer, the recipient or the principal in an
+// attempt of a violation.
+type Involved struct{}
 
 // Answered says that the command was answered by its event.
 type Answered struct{}
@@ -246,7 +298,132 @@ type Answered struct{}
 // Notified says that a client was told of an assignee before any transfer (III.6).
 type Notified struct{}
 
+// Terms are what both sides specially agreed (II.6). They stay when their paper is
+// void: restrictions fail closed.
+type Terms struct {
+	Evidence ID          `json:"evidence"`
+	Rules    []TermsRule `json:"rules"`
+	Duties   Text        `json:"duties,omitzero"`
+	Until    time.Time   `json:"until,omitzero"`
+	Ended    Seq         `json:"ended,omitzero"`
+}
+
+// An Approval lets one access pass that special terms want approved (II.6).
+type Approval struct {
+	Party     ID        `json:"party"`
+	Record    ID        `json:"record"`
+	Action    Action    `json:"action"`
+	Purpose   Purpose   `json:"purpose"`
+	Recipient ID        `json:"recipient,omitzero"`
+	Until     time.Time `json:"until"`
+	Evidence  ID        `json:"evidence,omitzero"`
+	GivenBy   ID        `json:"givenBy"`
+	Withdrawn Seq       `json:"withdrawn,omitzero"`
+	Spent     Seq       `json:"spent,omitzero"` // the grant that used it up
+}
+
+// Looked is the last decision on an access of a party to a physical record.
+type Looked struct {
+	Granted bool      `json:"granted"`
+	Time    time.Time `json:"time"`
+	Lent    bool      `json:"lent,omitzero"` // used for a loan to the party
+}
+
+// A Loan of a physical record to a party (II.0).
+type Loan struct {
+	Returned Seq `json:"returned,omitzero"`
+}
+
+// A Hold keeps records from being destroyed (II.5).
+type Hold struct {
+	Records  []ID `json:"records,omitzero"` // none: all
+	Reason   Text `json:"reason"`
+	PlacedBy ID   `json:"placedBy"`
+	Role     Role `json:"role"` // of who placed it
+	Lifted   Seq  `json:"lifted,omitzero"`
+}
+
+// An Erasure is what was asked for last; Approved where it was done (II.5).
+type Erasure struct {
+	By       ID  `json:"by"`
+	Approved Seq `json:"approved,omitzero"`
+}
+
+// A Review of the authorisations issued, by management (II.2). What it is of is what
+// was in force at the event that opened it.
+type Review struct {
+	Title     Text      `json:"title"`
+	Opened    time.Time `json:"opened"`
+	OpenedBy  ID        `json:"openedBy"`
+	Closed    Seq       `json:"closed,omitzero"`
+	Statement Text      `json:"statement,omitzero"`
+}
+
+// Reviews says which review is open, and which was closed last.
+type Reviews struct {
+	Open   ID  `json:"open,omitzero"`
+	Last   ID  `json:"last,omitzero"`
+	Closed Seq `json:"closed,omitzero"` // the event that closed Last
+}
+
+// Reviewable says that an authorisation was issued, and to whom.
+type Reviewable struct {
+	Party ID `json:"party"`
+}
+
+// A Verdict of a review on an authorisation.
+type Verdict struct {
+	Verdict VerdictWord `json:"verdict"`
+	By      ID          `json:"by"`
+	Reason  Text        `json:"reason"`
+}
+
+// Taken says that a review took an authorisation from a party, which no manager has
+// given one since.
+type Taken struct {
+	Restored bool `json:"restored,omitzero"`
+}
+
+// Told says that a client was told of an edition (V.1).
+type Told struct {
+	Channel  ID `json:"channel"`
+	Evidence ID `json:"evidence,omitzero"`
+}
+
+// An Inquiry is a request to consult, or about policy or practice (IV.4).
+type Inquiry struct {
+	Client   ID          `json:"client,omitzero"`
+	Kind     InquiryKind `json:"kind"`
+	To       Addressee   `json:"to"`
+	From     Text        `json:"from"`
+	Text     Text        `json:"text"`
+	Answer   Text        `json:"answer,omitzero"`
+	Attempt  UUID        `json:"attempt,omitzero"`
+	Answered Seq         `json:"answered,omitzero"`
+	Erased   Seq         `json:"erased,omitzero"`
+}
+
+// InquiryOf says that an inquiry is about a client.
+type InquiryOf struct{}
+
 func (*Notified) isFact()     {}
+func (*Terms) isFact()        {}
+func (*Approval) isFact()     {}
+func (*Looked) isFact()       {}
+func (*Loan) isFact()         {}
+func (*Hold) isFact()         {}
+func (*Erasure) isFact()      {}
+func (*Violation) isFact()    {}
+func (*ViolationOf) isFact()  {}
+func (*Involved) isFact()     {}
+func (*Review) isFact()       {}
+func (*Reviews) isFact()      {}
+func (*Reviewable) isFact()   {}
+func (*Verdict) isFact()      {}
+func (*Taken) isFact()        {}
+func (*Told) isFact()         {}
+func (*Inquiry) isFact()      {}
+func (*InquiryOf) isFact()    {}
 func (*Ledger) isFact()       {}
 func (*Begun) isFact()        {}
 func (*Edition) isFact()      {}
@@ -307,4 +484,21 @@ var newFact = [...]func() Fact{
 	KindViolating:   func() Fact { return new(Violating) },
 	KindCommand:     func() Fact { return new(Answered) },
 	KindNotified:    func() Fact { return new(Notified) },
+	KindTerms:       func() Fact { return new(Terms) },
+	KindApproval:    func() Fact { return new(Approval) },
+	KindLooked:      func() Fact { return new(Looked) },
+	KindLoan:        func() Fact { return new(Loan) },
+	KindHold:        func() Fact { return new(Hold) },
+	KindErasure:     func() Fact { return new(Erasure) },
+	KindViolation:   func() Fact { return new(Violation) },
+	KindViolationOf: func() Fact { return new(ViolationOf) },
+	KindInvolved:    func() Fact { return new(Involved) },
+	KindReview:      func() Fact { return new(Review) },
+	KindReviews:     func() Fact { return new(Reviews) },
+	KindReviewable:  func() Fact { return new(Reviewable) },
+	KindVerdict:     func() Fact { return new(Verdict) },
+	KindTaken:       func() Fact { return new(Taken) },
+	KindTold:        func() Fact { return new(Told) },
+	KindInquiry:     func() Fact { return new(Inquiry) },
+	KindInquiryOf:   func() Fact { return new(InquiryOf) },
 }

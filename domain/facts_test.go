@@ -48,7 +48,7 @@ func TestAFactIsWhatItsJSONSays(t *testing.T) {
 // that isn't known.
 func TestEveryKindOfFactIsMade(t *testing.T) {
 	seen := map[string]bool{}
-	for k := domain.KindLedger; k <= domain.KindNotified; k++ {
+	for k := domain.KindLedger; k <= domain.KindInquiryOf; k++ {
 		f := domain.NewFact(k)
 		require.NotNil(t, f, "kind %d", k)
 		name := fmt.Sprintf("%T", f)
@@ -56,7 +56,7 @@ func TestEveryKindOfFactIsMade(t *testing.T) {
 		seen[name] = true
 	}
 	require.Nil(t, domain.NewFact(0))
-	require.Nil(t, domain.NewFact(domain.KindNotified+1))
+	require.Nil(t, domain.NewFact(domain.KindInquiryOf+1))
 	require.Nil(t, domain.NewFact(255))
 }
 
@@ -111,7 +111,7 @@ func TestStandingIsWhatTheTextSaysOfARight(t *testing.T) {
 			require.LessOrEqual(t, s.Ended, l.Last())
 			if inForce {
 				require.Zero(t, s.Ended)
-				require.Equal(t, want.kind == "authorization" && !l.Now.Before(want.issued.AddDate(0, 6, 0)), s.Overdue)
+				require.Equal(t, text.overdue(want), s.Overdue)
 			} else if s.Ended == 0 { // then it ran out: at the moment before, it stood, unless it was made too late
 				require.False(t, s.Overdue)
 				require.True(t, !r.Until.IsZero() || want.kind == "delegation", r.Ref())

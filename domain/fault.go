@@ -46,15 +46,16 @@ func (f *Fault) Error() string {
 func (f *Fault) Recorded() bool { return f.Code == Forbidden || f.Code == Refused }
 
 // step is when the contract's section 2 looks at a fault: the first step that fails
-// answers. P.1 comes before the row's own refusals.
+// answers. What is erased comes after what is unknown, P.1 before the row's own
+// refusals.
 func (f *Fault) step() int {
-	if f.Reason == "party-retired" {
-		return slices.Index(steps, Refused)
+	switch f.Reason {
+	case erasedCode:
+		return 2*slices.Index(steps, Unknown) + 1
+	case "party-retired":
+		return 2*slices.Index(steps, Refused) - 1
 	}
-	if f.Code == Refused {
-		return len(steps)
-	}
-	return slices.Index(steps, f.Code)
+	return 2 * slices.Index(steps, f.Code)
 }
 
 var steps = []Code{Invalid, Unauthenticated, Forbidden, Unknown, Exists, Ended, Refused}

@@ -39,6 +39,35 @@ as clerk  evidence file --evidence nda-bad --party courier --kind undertaking --
 as clerk  record register --client acme --record secret --class sensitive --encrypted --keep P9Y
 as clerk  record register --client acme --record ashes --keep PT0S
 as officer  record destroy --client acme --record ashes --operator courier --witness wu
+as clerk  record register --client acme --record dust --medium physical --custody 'cabinet 3' --keep PT0S
+as officer  record destroy --client acme --record dust --operator courier --witness wu
+as admin  identity add --actor third --role manager --party chen
+as officer  terms agree --client acme --terms done --evidence special-terms-1
+as officer  terms end --client acme --terms done --evidence special-terms-2
+as manager  hold place --client acme --hold h2 --records out
+as manager  hold place --client acme --hold h3
+as manager  hold lift --client acme --hold h3
+as clerk  client register --client closed
+as second  erasure request --client closed
+as clerk  record register --client closed --record r1
+as clerk  violation report --client closed --party chen
+as manager  violation close --violation #12 --finding mistake
+as clerk  client register --client erased
+as clerk  evidence file --evidence of-erased --client erased --kind consent
+as officer  evidence void --evidence of-erased
+as officer  erasure request --client erased
+as manager  erasure approve --client erased
+as manager  review open --review r0
+as manager  review decide --review r0 --client acme --authorization a1 --verdict keep
+as manager  review close --review r0
+as manager  authorization issue --client acme --authorization short --party nmpa --all --purposes relationship --until 2026-03-01
+as third  authorization issue --client acme --authorization own --party nmpa --records label --purposes relationship
+as third  authorization issue --client acme --authorization own-ended --party nmpa --all --purposes relationship
+as manager  review open --review r1
+as officer  authorization issue --client acme --authorization later --party nmpa --all --purposes relationship
+as officer  authorization revoke --client acme --authorization later
+as officer  authorization revoke --client acme --authorization own-ended
+as officer  inquiry answer --inquiry q2
 `
 
 // TestTheFirstFailureAnswers: each of these commands fails in at least two ways, and
@@ -67,6 +96,22 @@ func TestTheFirstFailureAnswers(t *testing.T) {
 		{"as clerk  consent give --client acme --consent new --party gone --all --purposes fees --evidence none", "unknown /data/evidence", "P.1"},
 		{"as clerk  engagement confirm --client acme --engagement e1 --evidence ec-3 --purposes fees --designees '[{\"designation\":\"d1\",\"party\":\"nobody\",\"scope\":{\"all\":true}}]'", "unknown /data/designees/0/party", "exists"},
 		{"as clerk  record amend --client acme --record ashes --engagement none", "unknown /data/engagement", "II.5"},
+		{"as manager  review decide --review none --client acme --authorization short --verdict keep --until 2026-04-01", "invalid /data/until", "unknown"},
+		{"as clerk  approval give --client none --approval new --party nobody --record none --purpose fees --recipient li", "invalid /data/recipient", "forbidden"},
+		{"as clerk  erasure request --client none", "forbidden", "unknown"},
+		{"as officer  inquiry answer --inquiry q2 --attempt none", "unknown /data/attempt", "IV.4"},
+		{"as clerk  record lend --client acme --record label --holder nobody", "unknown /data/holder", "II.0"},
+		{"as officer  hold place --client acme --hold h1 --records none", "unknown /data/records/0", "exists"},
+		{"as manager  review decide --review r0 --client acme --authorization none --verdict keep", "unknown /data/authorization", "II.2"},
+		{"as clerk  policy notify --edition 9 --client erased", "unknown /data/edition", "II.5"},
+		{"as officer  violation close --violation #12 --finding mistake --evidence none", "unknown /data/evidence", "II.3"},
+		// 5 what is not there, then what is erased
+		{"as clerk  contact name --client erased --party nobody", "unknown /data/party", "II.5 erased"},
+		{"as auditor  client amend --client erased", "forbidden", "II.5 erased"},
+		{"as clerk  client register --client erased", "refused II.5 erased", "exists"},
+		{"as officer  evidence void --evidence of-erased", "refused II.5 erased", "ended"},
+		{"as clerk  contact name --client erased --party gone", "refused II.5 erased", "P.1"},
+		{"as manager  erasure approve --client erased", "refused II.5 erased", "II.5 not-requested"},
 		// 6 what is there, then what has ended
 		{"as admin  identity rotate --actor spare --publicKey officer", "exists /data/publicKey", "ended"},
 		{"as admin  identity add --actor new --role clerk --party courier --publicKey officer", "exists /data/publicKey", "II.1"},
@@ -74,7 +119,13 @@ func TestTheFirstFailureAnswers(t *testing.T) {
 		{"as clerk  client register --client acme --contacts gone", "exists /data/client", "P.1"},
 		{"as clerk  evidence file --evidence letter-1 --client acme --kind consent --signedOn 2027-01-01", "exists /data/evidence", "II.1"},
 		{"as clerk  record register --client acme --record label --engagement old", "exists /data/record", "II.5"},
+		{"as officer  terms agree --client acme --terms t1 --evidence ec-3", "exists /data/terms", "II.6"},
+		{"as officer  terms end --client acme --terms done --evidence ec-3", "ended /data/terms", "II.6"},
+		{"as second  approval give --client acme --approval ok1 --party chen --record label --purpose fees", "exists /data/approval", "II.6"},
+		{"as officer  hold lift --client acme --hold h3", "ended /data/hold", "II.5 held"},
+		{"as manager  review open --review r0", "exists /data/review", "II.2 review-open"},
 		// 7 P.1 before the row's own
+		{"as second  approval give --client acme --approval new --party gone --record label --action transfer --purpose fees --recipient chen", "refused P.1 party-retired", "II.6"},
 		{"as officer  training complete --party gone --until 2027-01-01", "refused P.1 party-retired", "P.2"},
 		{"as officer  undertaking give --party gone --evidence nda-bad", "refused P.1 party-retired", "P.3"},
 		{"as clerk  client register --client new --contacts wu,gone", "refused P.1 party-retired", "IV.2"},
@@ -106,6 +157,23 @@ func TestTheFirstFailureAnswers(t *testing.T) {
 		{"as second  authorization issue --client acme --authorization new --party chen --all --purposes fees", "refused II.2 no-relation", "II.2 self-issued"},
 		{"as officer  record destroy --client acme --record ashes --operator wu --witness wu", "refused II.5 destroyed", "II.5 no-witness"},
 		{"as officer  record destroy --client acme --record secret --operator wu --witness wu", "refused II.5 retention-runs", "II.5 no-witness"},
+		{"as clerk  record lend --client acme --record ashes --holder agent", "refused II.0 not-physical", "II.5 destroyed"},
+		{"as clerk  record lend --client acme --record dust --holder agent", "refused II.5 destroyed", "II.0 no-grant"},
+		{"as clerk  record lend --client acme --record out --holder agent", "refused II.0 lent", "II.0 no-grant"},
+		{"as clerk  record amend --client acme --record out --medium electronic --engagement old", "refused II.0 lent", "II.5 engagement-closed"},
+		{"as officer  record destroy --client acme --record out --operator wu --witness wu", "refused II.0 lent", "II.5 held"},
+		{"as officer  record destroy --client acme --record original --operator wu --witness wu", "refused II.5 held", "II.5 retention-runs"},
+		{"as officer  erasure request --client acme", "refused II.5 records-remain", "II.5 engagement-open"},
+		{"as manager  erasure approve --client acme", "refused II.5 not-requested", "II.5 records-remain"},
+		{"as third  erasure approve --client closed", "refused II.5 self-approved", "II.5 records-remain"},
+		{"as manager  erasure approve --client closed", "refused II.5 records-remain", "II.3 violation-open"},
+		{"as officer  erasure request --party chen", "refused II.5 in-use", "II.3 violation-open"},
+		{"as second  violation close --violation #12 --finding mistake", "refused II.3 closed", "II.3 own-violation"},
+		{"as manager  review decide --review r0 --client acme --authorization own-ended --verdict keep", "refused II.2 not-in-review", "II.2 authorization-ended"},
+		{"as manager  review decide --review r1 --client acme --authorization later --verdict keep", "refused II.2 not-in-review", "II.2 authorization-ended"},
+		{"as third  review decide --review r1 --client acme --authorization own-ended --verdict keep", "refused II.2 authorization-ended", "II.2 self-review"},
+		{"as third  review decide --review r1 --client acme --authorization own --verdict narrow --all", "refused II.2 self-review", "II.2 widens"},
+		{"as manager  policy publish --edition 6 --reviewEvery P7M", "refused V.2 not-later", "V.1 loosens"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			got := (&story{s.Fork()}).refuse(t, tt.line)

@@ -27,6 +27,7 @@ func (c *PartyRegister) decide(d *deciding) {
 	}
 	if p, _ := party(d, c.Party); p != nil {
 		d.blame(Exists, "/party", "there is a party %s already", c.Party)
+		d.unerased(p.Erased, "party", c.Party)
 	}
 }
 
@@ -175,6 +176,8 @@ func (d *deciding) party(at string, id ID) *Party {
 	p, _ := party(d, id)
 	if p == nil {
 		d.blame(Unknown, at, "there is no party %s", id)
+	} else {
+		d.unerased(p.Erased, "party", id)
 	}
 	return p
 }

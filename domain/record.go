@@ -59,7 +59,7 @@ func (d *deciding) keepable(of, id ID, r *Record, moved bool) {
 func (c *RecordRegister) apply(a *applying) {
 	a.set(recordKey(c.Client, c.Record), &Record{Engagement: c.Engagement, Title: c.Title, TitleAt: a.e.Seq, Class: c.Class,
 		Medium: c.Medium, Custody: c.Custody, CustodyAt: seqIf(c.Custody != "", a.e.Seq), NoCustody: c.Custody == "" || a.blank("/custody"),
-		Encrypted: c.Encrypted, Retention: c.Retention, Registered: a.e.Time})
+		Encrypted: c.Encrypted, Retention: c.Retention, Registered: a.e.Time, PhysicalAt: seqIf(c.Medium == Physical, a.e.Seq)})
 }
 
 func seqIf(given bool, n Seq) Seq {
@@ -95,6 +95,9 @@ func (c *RecordAmend) decide(d *deciding) {
 	d.standing(c.Record, r)
 	next := *r
 	c.amend(&next, d.blank("/custody"))
+	if next.Medium != r.Medium {
+		d.unlent(c.Record, r)
+	}
 	moved := next.Engagement != r.Engagement
 	d.keepable(c.Client, c.Record, &next, moved)
 	switch {
@@ -126,6 +129,9 @@ func (c *RecordAmend) amend(r *Record, blankCustody bool) {
 
 func (c *RecordAmend) apply(a *applying) {
 	change(a, recordKey(c.Client, c.Record), func(r *Record) {
+		if c.Medium == Physical && r.Medium != Physical {
+			r.PhysicalAt = a.e.Seq
+		}
 		c.amend(r, a.blank("/custody"))
 		if c.Custody != "" {
 			r.CustodyAt = a.e.Seq
@@ -158,6 +164,10 @@ func (c *RecordDestroy) decide(d *deciding) {
 		return
 	}
 	d.standing(c.Record, r)
+	d.unlent(c.Record, r)
+	if h := Held(d, c.Client, c.Record); h != "" {
+		d.refuse("II.5", "held", "the hold %s keeps %s", h, c.Record)
+	}
 	if due, runs := Due(d, c.Client, r); (runs || d.at.Before(due)) && !c.requested(d) {
 		until := "until its engagement is closed, and then for " + r.Retention.Keep.String()
 		if !runs {

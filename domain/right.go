@@ -24,11 +24,11 @@ type Standing struct {
 // Standing is how the right stands in the view at a time. A delegation stands with
 // its designation only.
 func (r *Right) Standing(v View, at time.Time) Standing {
-	s := Standing{Ended: r.endedBy(v)}
+	s := Standing{Ended: r.end(v)}
 	if r.Kind == Delegated {
 		if d := r.designation(v); d == nil || !d.inForce(v, at) {
 			if d != nil {
-				s.Ended = earliest(s.Ended, d.endedBy(v))
+				s.Ended = earliest(s.Ended, d.end(v))
 			}
 			return s
 		}
@@ -42,6 +42,16 @@ func (r *Right) Standing(v View, at time.Time) Standing {
 // authorisation ends with the engagement that it names, for good. A delegation's
 // designation is looked at apart.
 func (r *Right) inForce(v View, at time.Time) bool { return !passed(r.Until, at) && r.endedBy(v) == 0 }
+
+// end is endedBy, and the erasure of its client, of which commands and accesses hear
+// before they look at a right.
+func (r *Right) end(v View) Seq {
+	end := r.endedBy(v)
+	if c, _ := client(v, r.Client); c != nil {
+		end = earliest(end, c.Erased)
+	}
+	return end
+}
 
 // endedBy is the earliest event that ended the right, not its running out.
 func (r *Right) endedBy(v View) Seq {
@@ -158,6 +168,9 @@ func (a *applying) makeRight(r *Right) {
 	r.Made = a.e.Seq
 	a.set(rightIDKey(r.Client, r.Kind, r.ID), &RightID{Party: r.Party})
 	a.set(rightKey(r.Client, r.Party, r.Kind, r.ID), r)
+	if r.Kind == Authorized {
+		a.set(reviewableKey(r.Client, r.ID), &Reviewable{Party: r.Party})
+	}
 	a.hold(r.Party, r.Client)
 	a.rest(r)
 }
@@ -244,7 +257,8 @@ func ContactStanding(v View, of, party ID) (c *Contact, inForce, ok bool) {
 	if c == nil {
 		return nil, false, false
 	}
-	return c, !c.Dropped && !everDesignated(v, of), true
+	k, _ := client(v, of)
+	return c, !c.Dropped && k.Erased == 0 && !everDesignated(v, of), true
 }
 
 // orConsult: actions left out are consulting alone.

@@ -14,8 +14,11 @@ import (
 
 // agency has one of everything that a command may name.
 const agency = `
+as clerk  violation report --note 'the violation of #8'
+as gateway  access request --client none --record none --party none --purpose fees --bearer none
 as clerk  party register --party wu --category staff
 as clerk  party register --party chen --category staff
+as clerk  violation report --party chen --note 'the violation of #12'
 as clerk  party register --party li --category external
 as clerk  party register --party lawyer --category external
 as clerk  party register --party agent --category external
@@ -45,13 +48,38 @@ as clerk  designation make --client acme --designation d1 --party lawyer --all -
 as officer  delegation authorize --client acme --delegation g1 --designation d1 --delegate agent --evidence special-1
 as clerk  consent give --client acme --consent c1 --party nmpa --all --purposes fees --evidence consent-1
 as officer  authorization issue --client acme --authorization a1 --party nmpa --all --purposes relationship
+as clerk  record register --client acme --record original --medium physical --custody 'cabinet 3'
+as clerk  record register --client acme --record out --medium physical --custody 'cabinet 3'
+as gateway  access request --record original --party lawyer --purpose fees
+as gateway  access request --record out --party lawyer --purpose fees
+as clerk  record lend --client acme --record out --holder lawyer
+as clerk  evidence file --evidence special-terms-1 --client acme --kind special-terms
+as clerk  evidence file --evidence special-terms-2 --client acme --kind special-terms
+as officer  terms agree --client acme --terms t1 --evidence special-terms-1
+as officer  approval give --client acme --approval ok1 --party lawyer --record label --purpose fees
+as officer  hold place --client acme --hold h1 --records original
+as clerk  client register --client small
+as clerk  inquiry receive --inquiry q1 --client acme
+as clerk  inquiry receive --inquiry q2
+as clerk  inquiry receive --inquiry done
+as officer  inquiry answer --inquiry done
+as officer  erasure request --client small
+as officer  erasure request --party gone
+as officer  erasure request --inquiry done
 `
+
+// leadUp is what else a row's command needs, and what would be in the way of others.
+var leadUp = map[string]string{
+	"review.decide": "as manager  review open --review r1",
+	"review.close":  "as manager  review open --review r1\nas manager  review decide --review r1 --client acme --authorization a1 --verdict keep",
+}
 
 // rows are complete commands, one of each row but ledger.open.
 var rows = []struct {
 	words string
 	// refers are the flags that name what must be there, with the pointer that blames
-	// them; "flag=other" also has the word that stands for what isn't there.
+	// them; behind another "=" the word for what isn't there, where "none" can't be. In
+	// quotes it is the word itself that names it.
 	refers string
 	// again is what becomes of the same command under another id.
 	again   string
@@ -81,6 +109,8 @@ var rows = []struct {
 	{"engagement reopen --client acme --engagement old", "client=/client engagement=/engagement", "ended /data/engagement", "client/acme"},
 	{"record register --client acme --record new --engagement e1", "client=/client engagement=/engagement", "exists /data/record", "client/acme"},
 	{"record amend --client acme --record label --title Label", "client=/client record=/record", "", "client/acme"},
+	{"record lend --client acme --record original --holder lawyer", "client=/client record=/record holder=/holder", "refused II.0 lent", "client/acme"},
+	{"record return --client acme --record out", "client=/client record=/record", "ended /data/record", "client/acme"},
 	{"designation make --client acme --designation new --party lawyer --records label --evidence letter-2",
 		"client=/client party=/party records=/scope/records/0 evidence=/evidence", "exists /data/designation", "client/acme"},
 	{"designation change --client acme --designation d1 --engagements e1 --purposes fees --actions use --evidence letter-2",
@@ -96,11 +126,41 @@ var rows = []struct {
 	{"authorization issue --client acme --authorization new --party nmpa --engagement e1 --records label --purposes fees --evidence ec-1",
 		"client=/client party=/party engagement=/engagement records=/scope/records/0 evidence=/evidence", "exists /data/authorization", "client/acme"},
 	{"authorization revoke --client acme --authorization a1", "client=/client authorization=/authorization", "ended /data/authorization", "client/acme"},
+	{`terms agree --client acme --terms new --evidence special-terms-2 --rules '[{"effect":"forbid","parties":["agent"],"records":["label"]}]'`,
+		`client=/client evidence=/evidence "agent"=/rules/0/parties/0 "label"=/rules/0/records/0`, "exists /data/terms", "client/acme"},
+	{"terms end --client acme --terms t1 --evidence special-terms-2", "client=/client terms=/terms evidence=/evidence", "ended /data/terms", "client/acme"},
+	{"approval give --client acme --approval new --party lawyer --record label --action transfer --purpose fees --recipient agent --evidence ec-1",
+		"client=/client party=/party record=/record recipient=/recipient evidence=/evidence", "exists /data/approval", "client/acme"},
+	{"approval withdraw --client acme --approval ok1", "client=/client approval=/approval", "ended /data/approval", "client/acme"},
 	{"assignment notify --client acme --assignee buyer --channel letter --evidence ec-1", "client=/client assignee=/assignee evidence=/evidence", "", "client/acme"},
 	{"access request --record label --party lawyer --purpose fees", "", "", "client/acme"},
 	{"access request --client new --record label --party lawyer --purpose fees", "", "", "ledger"},
 	{"record destroy --client acme --record label --operator courier --witness wu --evidence ec-1",
 		"client=/client record=/record operator=/operator witness=/witness evidence=/evidence", "refused II.5 destroyed", "client/acme"},
+	{"hold place --client acme --hold new --records label", "client=/client records=/records/0", "exists /data/hold", "client/acme"},
+	{"hold lift --client acme --hold h1", "client=/client hold=/hold", "ended /data/hold", "client/acme"},
+	{"erasure request --client small", "client=/client", "", "client/small"},
+	{"erasure request --party gone", "party=/party", "", "party/gone"},
+	{"erasure request --inquiry done", "inquiry=/inquiry", "", "ledger"},
+	{"erasure approve --client small", "client=/client", "refused II.5 erased", "client/small"},
+	{"erasure approve --party gone", "party=/party", "refused II.5 erased", "party/gone"},
+	{"erasure approve --inquiry done", "inquiry=/inquiry", "refused II.5 erased", "ledger"},
+	{"violation report --client acme --party lawyer --record label --evidence ec-1",
+		"client=/client party=/party record=/record evidence=/evidence", "", "client/acme"},
+	{"violation report --party lawyer", "party=/party", "", "party/lawyer"},
+	{"violation report", "", "", "ledger"},
+	{"violation investigate --violation #8 --evidence ec-1", "violation=/violation evidence=/evidence", "", "ledger"},
+	{"violation close --violation #9 --finding mistake --evidence ec-1", "violation=/violation evidence=/evidence", "refused II.3 closed", "ledger"},
+	{"review open --review new", "", "exists /data/review", "ledger"},
+	{"review decide --review r1 --client acme --authorization a1 --verdict narrow --records label",
+		"review=/review client=/client authorization=/authorization records=/scope/records/0", "", "client/acme"},
+	{"review close --review r1", "review=/review", "ended /data/review", "ledger"},
+	{"policy publish --edition 7 --effective 2026-04-01", "", "refused V.2 not-later", "ledger"},
+	{"policy notify --edition 6 --client acme --evidence ec-1", "edition=/edition=5 client=/client evidence=/evidence", "", "client/acme"},
+	{"inquiry receive --inquiry new --client acme", "client=/client", "exists /data/inquiry", "client/acme"},
+	{"inquiry receive --inquiry new", "", "exists /data/inquiry", "ledger"},
+	{"inquiry answer --inquiry q1 --attempt #9", "inquiry=/inquiry attempt=/attempt", "refused IV.4 answered", "client/acme"},
+	{"inquiry answer --inquiry q2", "inquiry=/inquiry", "refused IV.4 answered", "ledger"},
 }
 
 // eachRow plays the agency and then each row's command on a ledger of its own, by the
@@ -116,6 +176,9 @@ func eachRow(t *testing.T, play func(t *testing.T, s *story, row *domain.Row, i 
 			w := strings.Fields(r.words)
 			row, ok := domain.Find(w[0] + "." + w[1])
 			require.True(t, ok)
+			for line := range strings.Lines(leadUp[row.Command]) {
+				s.given(t, strings.TrimSpace(line))
+			}
 			done[row.Command] = true
 			play(t, s, row, i)
 		})
@@ -176,10 +239,17 @@ func TestWhatIsReferredToAndIsNotThereIsUnknown(t *testing.T) {
 	eachRow(t, func(t *testing.T, s *story, row *domain.Row, i int) {
 		for _, ref := range strings.Fields(rows[i].refers) {
 			flag, pointer, _ := strings.Cut(ref, "=")
-			before, after, ok := strings.Cut(rows[i].words, " --"+flag+" ")
-			require.True(t, ok, flag)
-			_, rest, _ := strings.Cut(after, " ")
-			line := by(row, before+" --"+flag+" none "+rest)
+			pointer, none, _ := strings.Cut(pointer, "=")
+			if none == "" {
+				none = "none"
+			}
+			line := by(row, strings.Replace(rows[i].words, flag, `"`+none+`"`, 1))
+			if !strings.HasPrefix(flag, `"`) {
+				before, after, ok := strings.Cut(rows[i].words, " --"+flag+" ")
+				require.True(t, ok, flag)
+				_, rest, _ := strings.Cut(after, " ")
+				line = by(row, before+" --"+flag+" "+none+" "+rest)
+			}
 			assert.Equal(t, "unknown /data"+pointer+"\n", s.refuse(t, line), line)
 		}
 	})
@@ -203,3 +273,42 @@ func TestTheSameAgainUnderAnotherId(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingIsDoneAboutAnErasedClient: II.5. Every row's command that is about a
+// client, also by what it names, is refused once it is erased, whatever else would
+// answer it; but for an access, which is decided, for its violations, and for an
+// answered inquiry.
+func TestNothingIsDoneAboutAnErasedClient(t *testing.T) {
+	eachRow(t, func(t *testing.T, s *story, row *domain.Row, i int) {
+		for line := range strings.Lines(strings.TrimSpace(windUp)) {
+			s.given(t, strings.TrimSpace(line))
+		}
+		out, e := s.Send(s.command(t, by(row, rows[i].words)))
+		switch {
+		case row.Command == "inquiry.answer" && rows[i].subject == "client/acme":
+			assert.Equal(t, "answered", out.Fault.Reason)
+		case rows[i].subject == "client/acme" && row.Command != "access.request" && row.Command != "violation.report":
+			require.NotNil(t, out.Fault)
+			assert.Equal(t, &domain.Refusal{Code: domain.Refused, Clause: "II.5", Reason: "erased"}, e.Refusal)
+			assert.Equal(t, "client/acme", e.Subject.String())
+		case out.Fault != nil:
+			assert.NotEqual(t, "erased", out.Fault.Reason, "it isn't about acme")
+		case row.Command == "access.request":
+			assert.Equal(t, "ledger", e.Subject.String())
+		}
+	})
+}
+
+// windUp ends what stands against the erasure of acme, and erases it.
+const windUp = `
+as clerk  record return --client acme --record out
+as officer  hold lift --client acme --hold h1
+as clerk  evidence file --evidence all-of-it --client acme --kind destruction-request
+as officer  record destroy --client acme --record label --operator courier --witness wu --evidence all-of-it
+as officer  record destroy --client acme --record original --operator courier --witness wu --evidence all-of-it
+as officer  record destroy --client acme --record out --operator courier --witness wu --evidence all-of-it
+as officer  engagement close --client acme --engagement e1
+as officer  inquiry answer --inquiry q1
+as officer  erasure request --client acme
+as manager  erasure approve --client acme
+`

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,8 +30,8 @@ import (
 //
 // A line is a command in the CLI's words. So that a story shows what it is about,
 // some of what a command needs is filled in where a line leaves it out (fill), a
-// day stands for its midnight (UTC), and a word for the paper or the key whose
-// digest or text nobody reads.
+// day stands for its midnight (UTC), #14 for the id of that event, and a word for the
+// paper or the key whose digest or text nobody reads.
 //
 // Run with -rewrite after a change of law, and read the diff as a lawyer would.
 func TestStories(t *testing.T) {
@@ -134,7 +135,11 @@ func (s *story) command(t testing.TB, line string) *domain.Command {
 	require.NoError(t, err)
 	d, fault := cloudevent.ParseData(row.Command, raw)
 	require.Nil(t, fault, "%s: %s", line, raw)
-	return s.Command(domain.ID(words[1]), d, blank...)
+	c := s.Command(domain.ID(words[1]), d, blank...)
+	if answer, ok := d.(*domain.InquiryAnswer); ok && answer.Attempt != "" {
+		c.NoAttempt = !slices.ContainsFunc(s.Events, func(e *domain.Event) bool { return e.Decision != nil && e.ID == answer.Attempt })
+	}
+	return c
 }
 
 // data is what the flags say, and which † fields are blank.
@@ -193,6 +198,8 @@ func object(t testing.TB, fields []cloudevent.Field, flags map[string]string, bl
 			data[f.Name] = strings.TrimPrefix(commitment(given), "sha256:")
 		case f.Kind == cloudevent.KindPublicKey:
 			data[f.Name] = string(lawtest.Key(given))
+		case f.Kind == cloudevent.KindUUID:
+			data[f.Name] = idOf(t, given)
 		default:
 			data[f.Name] = given
 		}
@@ -212,6 +219,10 @@ func fill(command string, flags map[string]string) {
 		"training.complete": {"course": "confidentiality"},
 		"identity.rotate":   {"publicKey": flags["actor"] + "-new"},
 		"identity.add":      {"publicKey": flags["actor"]},
+		"approval.give":     {"action": "consult", "until": "2026-12-31"},
+		"policy.publish":    {"sha256": "edition-" + flags["edition"], "major": "false", "reviewEvery": "P6M", "noticeWithin": "P30D"},
+		"policy.notify":     {"channel": "letter"},
+		"inquiry.receive":   {"kind": "access", "to": "officer"},
 	}[command] {
 		if _, ok := flags[name]; !ok {
 			flags[name] = value
@@ -225,6 +236,18 @@ func fill(command string, flags map[string]string) {
 func commitment(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// idOf is the id of the event that is written #14, or of none that there is. An
+// event's id is the n-th (lawtest.Ledger.Next), and a violation's or an attempt's
+// that of the event that opened or decided it.
+func idOf(t testing.TB, s string) domain.UUID {
+	if s == "none" {
+		return lawtest.UUID(7, 404)
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(s, "#"))
+	require.NoError(t, err, s)
+	return lawtest.UUID(7, n)
 }
 
 // moment is a day's midnight, or a time.

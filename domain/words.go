@@ -281,6 +281,45 @@ const (
 	AfterEngagement   RetentionStart = "engagement"
 )
 
+// An Effect is what a rule of special terms does (II.6).
+type Effect string
+
+// The effects of rules.
+const (
+	Forbid  Effect = "forbid"
+	Only    Effect = "only"
+	Approve Effect = "approve"
+)
+
+// A Finding is what a violation turned out to be (II.3).
+type Finding string
+
+// A State is how a violation stands.
+type State string
+
+// The states of a violation. One that is investigated is still open.
+const (
+	Open         State = "open"
+	Investigated State = "investigated"
+	Closed       State = "closed"
+)
+
+// A VerdictWord is what a review says of an authorisation (II.2).
+type VerdictWord string
+
+// The verdicts.
+const (
+	Keep   VerdictWord = "keep"
+	Narrow VerdictWord = "narrow"
+	Revoke VerdictWord = "revoke"
+)
+
+// An InquiryKind says what an inquiry asks for, an Addressee whom it goes to (IV.4).
+type (
+	InquiryKind string
+	Addressee   string
+)
+
 // The closed sets, each in the contract's order. The UnmarshalText of each of their
 // types refuses every other word.
 var (
@@ -298,6 +337,11 @@ var (
 	Media           = []Medium{Electronic, Physical}
 	Methods         = []Method{"shred", "pulp", "incinerate", "wipe", "degauss", "crypto-erase"}
 	retentionStarts = []RetentionStart{AfterRegistration, AfterEngagement}
+	Effects         = []Effect{Forbid, Only, Approve}
+	Findings        = []Finding{"breach", "mistake", "justified"}
+	Verdicts        = []VerdictWord{Keep, Narrow, Revoke}
+	InquiryKinds    = []InquiryKind{"access", "policy", "correction"}
+	Addressees      = []Addressee{"managing-director", "officer"}
 )
 
 func (c *Category) UnmarshalText(b []byte) error       { return word(c, b, Categories) }
@@ -311,6 +355,11 @@ func (c *Class) UnmarshalText(b []byte) error          { return word(c, b, Class
 func (m *Medium) UnmarshalText(b []byte) error         { return word(m, b, Media) }
 func (m *Method) UnmarshalText(b []byte) error         { return word(m, b, Methods) }
 func (r *RetentionStart) UnmarshalText(b []byte) error { return word(r, b, retentionStarts) }
+func (e *Effect) UnmarshalText(b []byte) error         { return word(e, b, Effects) }
+func (f *Finding) UnmarshalText(b []byte) error        { return word(f, b, Findings) }
+func (v *VerdictWord) UnmarshalText(b []byte) error    { return word(v, b, Verdicts) }
+func (k *InquiryKind) UnmarshalText(b []byte) error    { return word(k, b, InquiryKinds) }
+func (a *Addressee) UnmarshalText(b []byte) error      { return word(a, b, Addressees) }
 
 // word reads one of a closed set.
 func word[W ~string](w *W, b []byte, set []W) error {

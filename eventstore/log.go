@@ -80,6 +80,7 @@ type Log struct {
 	stream  jetstream.Stream
 	within  time.Duration
 	publish func(*nats.Msg) error // nc.PublishMsg; a test may lose what it likes
+	check   func(Message) error   // Check's; nil: what is read is believed
 	inbox   string                // acknowledgements come to inbox ‖ token of the append
 	ids     string                // message and batch ids begin so
 	acks    *nats.Subscription
@@ -140,6 +141,10 @@ func Open(ctx context.Context, nc *nats.Conn, ledger string, options ...Option) 
 	}
 	return l, nil
 }
+
+// Check has each message looked at when it is read, before it is given to anybody:
+// an error is what the reader gets instead. It is called before the Log is shared.
+func (l *Log) Check(each func(Message) error) { l.check = each }
 
 // Close gives up what is in flight, as unknown, and takes no append any more. The
 // connection stays open.

@@ -42,7 +42,13 @@ func (l *Log) Get(ctx context.Context, seq Seq) (Message, error) {
 	case err != nil:
 		return Message{}, fmt.Errorf("eventstore: get %d: %w", seq, err)
 	}
-	return Message{Seq: seq, Subject: m.Subject, Data: m.Data}, nil
+	got := Message{Seq: seq, Subject: m.Subject, Data: m.Data}
+	if l.check != nil {
+		if err := l.check(got); err != nil {
+			return Message{}, fmt.Errorf("eventstore: get %d: %w", seq, err)
+		}
+	}
+	return got, nil
 }
 
 // Read gives each of the messages from..to, in order and none left out; to 0 is the
@@ -63,6 +69,15 @@ func (l *Log) Read(ctx context.Context, from, to Seq, each func(Message) error) 
 	}
 	if to-from < few {
 		return l.readFew(ctx, from, to, each)
+	}
+	if l.check != nil {
+		next := each
+		each = func(m Message) error {
+			if err := l.check(m); err != nil {
+				return fmt.Errorf("eventstore: read %d: %w", m.Seq, err)
+			}
+			return next(m)
+		}
 	}
 	r := reader{log: l, next: from, to: to, each: each}
 	return r.run(ctx)

@@ -2,11 +2,7 @@ package projections
 
 import (
 	"bytes"
-	"cmp"
-	"crypto/sha256"
 	"encoding"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/qtccc/assent/domain"
@@ -30,6 +25,8 @@ const MaxQuestion = 32 << 10
 type asked struct {
 	*Question
 	client, party, record, actor, evidence domain.ID
+	review                                 domain.ID
+	about                                  about  // what trace traces of a client
 	kind                                   string // trail's and events' type
 	category                               domain.Category
 	clause                                 domain.Clause
@@ -37,12 +34,22 @@ type asked struct {
 	attempt                                domain.UUID
 	request                                *domain.AccessRequest
 	ended                                  bool
+	open                                   bool // only what is open
+	edition                                int
+	by                                     when
+	unseen                                 bool // by any review
 	at, from, to                           when
 	after                                  uint64
 	wait                                   time.Duration
 	cursor                                 *cursor
 	// mark tells this question from others, whatever its after, wait and cursor.
 	mark string
+}
+
+// An about is one thing of a client: the field that names it, and its id.
+type about struct {
+	kind string
+	id   domain.ID
 }
 
 // A when is an event or a moment, or neither.
@@ -185,11 +192,24 @@ func (q *asked) set(f *cloudevent.Field, raw jsontext.Value) (err error) {
 		return word(raw, &q.evidence)
 	case "attempt":
 		return word(raw, &q.attempt)
-	case "ended":
-		if k := raw.Kind(); k != 't' && k != 'f' {
-			return errors.New("true or false is wanted")
+	case "review":
+		return word(raw, &q.review)
+	case "consent", "designation", "delegation", "authorization", "terms", "approval":
+		if q.about.kind != "" {
+			return errors.New("one thing is traced, and this is the second")
 		}
-		q.ended = raw.Kind() == 't'
+		q.about.kind = f.Name
+		return word(raw, &q.about.id)
+	case "ended":
+		q.ended, err = parseBool(raw)
+	case "open":
+		q.open, err = parseBool(raw)
+	case "edition":
+		q.edition, err = parseEdition(raw)
+	case "by":
+		q.by, err = parseWhen(raw)
+	case "unseen":
+		q.unseen, err = parseBool(raw)
 	case "at":
 		q.at, err = parseWhen(raw)
 	case "from":
@@ -239,6 +259,21 @@ func (q *asked) setRequest(raw jsontext.Value) error {
 	}
 	f.Field = "/request" + strings.TrimPrefix(f.Field, "/data")
 	return f
+}
+
+func parseBool(raw jsontext.Value) (bool, error) {
+	if k := raw.Kind(); k != 't' && k != 'f' {
+		return false, errors.New("true or false is wanted")
+	}
+	return raw.Kind() == 't', nil
+}
+
+func parseEdition(raw jsontext.Value) (int, error) {
+	n, err := strconv.ParseUint(string(raw), 10, 16)
+	if err != nil || n < 1 || n > 9999 {
+		return 0, errors.New("an edition is wanted: a number from 1 to 9999")
+	}
+	return int(n), nil
 }
 
 func stringOf(raw jsontext.Value) (string, error) {
@@ -294,58 +329,6 @@ func parseWait(raw jsontext.Value) (time.Duration, error) {
 		return 0, errors.New("a question waits for PT30S at most")
 	}
 	return p.Clock, nil
-}
-
-// A cursor is where the next page begins, and the moment that all pages are of.
-type cursor struct {
-	Mark string    `json:"q"`
-	N    uint64    `json:"n"`          // the answer holds after this event
-	At   uint64    `json:"a,omitzero"` // what is shown stood so after this event, at
-	Time time.Time `json:"t,omitzero"` // this time
-	Key  []string  `json:"k"`          // where to go on
-}
-
-func (c *cursor) String() string {
-	b, err := json.Marshal(c)
-	if err != nil {
-		panic("projections: " + err.Error()) // strings, numbers and a time always go
-	}
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-var errCursor = errors.New("a cursor goes back as it came, with the question that it came from")
-
-func parseCursor(raw jsontext.Value) (*cursor, error) {
-	s, err := stringOf(raw)
-	if err != nil {
-		return nil, err
-	}
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return nil, errCursor
-	}
-	c := &cursor{}
-	if err := json.Unmarshal(b, c, json.RejectUnknownMembers(true)); err != nil {
-		return nil, errCursor
-	}
-	return c, nil
-}
-
-// mark is a digest of what is asked, but for what may differ from page to page.
-func mark(members []given) string {
-	members = slices.Clone(members)
-	slices.SortFunc(members, func(a, b given) int { return cmp.Compare(a.name, b.name) })
-	h := sha256.New()
-	for _, m := range members {
-		if m.name == "after" || m.name == "wait" || m.name == "cursor" {
-			continue
-		}
-		v := m.raw.Clone()
-		_ = v.Canonicalize() // it was read, so it can be
-		fmt.Fprintf(h, "%q %d\n", m.name, len(v))
-		h.Write(v)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // escaped is a name as JSON pointers write it.

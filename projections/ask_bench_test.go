@@ -104,6 +104,11 @@ func BenchmarkQuestions(b *testing.B) {
 		`{"ask":"rights"}`,
 		`{"ask":"clients"}`,
 		`{"ask":"records","client":"client-7"}`,
+		`{"ask":"violations"}`,
+		`{"ask":"violations","client":"client-9","open":true}`,
+		`{"ask":"destruction"}`,
+		`{"ask":"destruction","by":"2030-01-01T00:00:00Z"}`,
+		`{"ask":"notices","edition":6}`,
 		`{"ask":"events"}`,
 		`{"ask":"events","client":"client-7"}`,
 	} {

@@ -173,6 +173,14 @@ func BenchmarkLiveGet(b *testing.B) {
 			v.Get(domain.Key{Kind: domain.KindCommand, A: "gateway-1", C: aUUID(n * 0x9e3779b97f4a7c15)})
 		}
 	})
+	b.Run("command that is new, of many in a row", func(b *testing.B) {
+		l := s.Lookups()
+		defer l.Rest()
+		for b.Loop() {
+			n++
+			l.Get(domain.Key{Kind: domain.KindCommand, A: "gateway-1", C: aUUID(n * 0x9e3779b97f4a7c15)})
+		}
+	})
 	b.Run("list", func(b *testing.B) {
 		for b.Loop() {
 			n++

@@ -116,6 +116,13 @@ func (p *places) and(q *places) {
 	}
 }
 
+// or adds those of q.
+func (p *places) or(q *places) {
+	for i := range p {
+		p[i] |= q[i]
+	}
+}
+
 // each gives the places ascending, until f says false.
 func (p *places) each(f func(at int) bool) {
 	for i, word := range p {

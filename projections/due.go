@@ -2,7 +2,6 @@ package projections
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -22,7 +21,9 @@ import (
 //	                                                    → until (12)
 //	f5 'e' evidence 00 client 00 party 00 right         an authorisation that rests on the evidence
 //	f5 'p' actor                                        one that acts for nobody yet (II.1)
-//	f5 'v'                                              → how many violations are open (8), where any is (II.3)
+//	f5 'v'                                              → how many violations are open (8), where any ever was (II.3)
+//	f5 'c' registered (12) client                       a client that isn't erased (V.1)
+//	f5 'n' edition (2)                                  → effective (12), who is to be told of it (8) (untold.go)
 //
 // so what is due is what lies before now, and counting it costs what is due. Only
 // events that change one of these facts cost anything at all: an access that is
@@ -35,6 +36,8 @@ const (
 	dueEvidence = 'e'
 	dueParty    = 'p'
 	dueOpen     = 'v'
+	dueClient   = 'c'
+	dueNotice   = 'n'
 )
 
 // dues takes the event into the facts, and what that does to what falls due.
@@ -56,17 +59,22 @@ func (g *generation) dues(b *pebble.Batch, e *Applied) error {
 			return err
 		}
 	}
-	return nil
+	return g.notices(b, e)
 }
 
 // touched are the facts that fall due otherwise for the event: those that it
 // changes, the records and authorisations of an engagement that it closes or
-// reopens, the authorisations that rest on a paper that it voids.
+// reopens, the authorisations that rest on a paper that it voids, those of a client
+// that it erases.
 func (g *generation) touched(e *Applied) (keys []domain.Key, err error) {
 	for _, c := range e.Changes {
 		switch f := c.Fact.(type) {
-		case *domain.Record, *domain.Right, *domain.Actor, *domain.Violating:
+		case *domain.Record, *domain.Right, *domain.Actor, *domain.Violation:
 			keys = append(keys, c.Key)
+		case *domain.Client:
+			if f.Erased == e.Event.Seq {
+				keys, err = g.having(keys, c.Key.C, domain.KindRight, isAuthorization)
+			}
 		case *domain.Engagement:
 			if len(f.Closings) > 0 {
 				keys, err = g.under(keys, domain.ID(c.Key.A), domain.ID(c.Key.C))
@@ -85,28 +93,32 @@ func (g *generation) touched(e *Applied) (keys []domain.Key, err error) {
 
 // under adds the client's records and authorisations of an engagement.
 func (g *generation) under(keys []domain.Key, client, engagement domain.ID) ([]domain.Key, error) {
-	of := func(f domain.Fact) bool {
-		switch f := f.(type) {
-		case *domain.Record:
-			return f.Engagement == engagement
-		case *domain.Right:
-			return f.Kind == domain.Authorized && f.Engagement == engagement
-		}
-		return false
+	keys, err := g.having(keys, string(client), domain.KindRecord, func(f domain.Fact) bool {
+		return f.(*domain.Record).Engagement == engagement
+	})
+	if err != nil {
+		return nil, err
 	}
-	for _, kind := range [...]domain.Kind{domain.KindRecord, domain.KindRight} {
-		err := g.scan(now, appendList(nil, kind, string(client), ""), nil, func(l listed) bool {
-			if _, newer := g.versions[l.key]; !newer && of(l.Fact) {
-				keys = append(keys, l.key)
-			}
-			return true
-		})
-		if err != nil {
-			return nil, err
+	return g.having(keys, string(client), domain.KindRight, func(f domain.Fact) bool {
+		return isAuthorization(f) && f.(*domain.Right).Engagement == engagement
+	})
+}
+
+func isAuthorization(f domain.Fact) bool { return f.(*domain.Right).Kind == domain.Authorized }
+
+// having adds the client's facts of the kind that are wanted.
+func (g *generation) having(keys []domain.Key, client string, kind domain.Kind, wanted func(domain.Fact) bool) ([]domain.Key, error) {
+	err := g.scan(now, appendList(nil, kind, client, ""), nil, func(l listed) bool {
+		if _, newer := g.versions[l.key]; !newer && wanted(l.Fact) {
+			keys = append(keys, l.key)
 		}
+		return true
+	})
+	if err != nil {
+		return nil, err
 	}
 	for k, v := range g.versions {
-		if k.A == string(client) && of(v.Fact) {
+		if k.Kind == kind && k.A == client && wanted(v.Fact) {
 			keys = append(keys, k)
 		}
 	}
@@ -154,8 +166,10 @@ func (g *generation) due(b *pebble.Batch, k domain.Key, at time.Time, in bool) e
 		if waitsForParty(f) {
 			key = append([]byte{spaceDue, dueParty}, k.C...)
 		}
-	case *domain.Violating:
-		return g.dueOpen(b, in)
+	case *domain.Violation:
+		if f.State != domain.Closed {
+			return g.dueOpen(b, in)
+		}
 	}
 	switch {
 	case err != nil || key == nil:
@@ -208,8 +222,8 @@ type openViolations struct {
 	read bool // n is what stands in the store, with what the batch adds
 }
 
-// dueOpen counts one more where a violation is put in, one less where it is taken
-// out: a denial that joins an open one changes nothing.
+// dueOpen counts one more where an open violation is put in, one less where it is
+// taken out: a denial that joins one changes nothing.
 func (g *generation) dueOpen(b *pebble.Batch, in bool) error {
 	key := []byte{spaceDue, dueOpen}
 	if !g.open.read {
@@ -287,105 +301,4 @@ var year1 = time.Time{}.Unix()
 
 func time12(b []byte) time.Time {
 	return time.Unix(int64(binary.BigEndian.Uint64(b))+year1, int64(binary.BigEndian.Uint32(b[8:]))).UTC()
-}
-
-// monthEnds is by how much a period may end earlier for a later start: a month after
-// the 31st of January, 9 o'clock, comes before a month after the 28th, 10 o'clock.
-const monthEnds = 4 * 24 * time.Hour
-
-// A tally is what `status` counts.
-type tally struct {
-	openViolations, overdue, due int
-	withoutParty                 []domain.ID
-}
-
-// tally counts what the store holds after one event, and says which; judge says at
-// which moment to count then, and how often the edition in force wants
-// authorisations reviewed.
-func (s *Store) tally(judge func(n uint64) (at time.Time, reviewEvery domain.Period, err error)) (n uint64, t tally, err error) {
-	g, err := s.use()
-	if err != nil {
-		return 0, tally{}, err
-	}
-	defer g.leave()
-	one := g.db.NewSnapshot()
-	defer func() { err = closing(err, one.Close) }()
-	pos, done, err := one.Get(positionKey)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, tally{withoutParty: []domain.ID{}}, nil
-	} else if err != nil {
-		return 0, tally{}, s.broken(err)
-	}
-	n = binary.BigEndian.Uint64(pos)
-	if err := done.Close(); err != nil {
-		return 0, tally{}, err
-	}
-	at, every, err := judge(n)
-	if err != nil {
-		return 0, tally{}, err
-	}
-	if t, err = count(one, at, every); err != nil {
-		return 0, tally{}, s.broken(err)
-	}
-	return n, t, nil
-}
-
-func count(one *pebble.Snapshot, at time.Time, reviewEvery domain.Period) (tally, error) {
-	t := tally{withoutParty: []domain.ID{}}
-	for _, count := range []struct {
-		of   byte
-		each func(key, value []byte) (more bool)
-	}{
-		{dueRecord, func(key, _ []byte) bool { // due from its day on
-			more := !time12(key).After(at)
-			if more {
-				t.due++
-			}
-			return more
-		}},
-		{dueReview, func(key, value []byte) bool {
-			over := reviewEvery.After(time12(key))
-			if until := time12(value); !over.After(at) && (until.IsZero() || at.Before(until)) {
-				t.overdue++
-			}
-			return !over.After(at.Add(monthEnds))
-		}},
-		{dueParty, func(key, _ []byte) bool {
-			t.withoutParty = append(t.withoutParty, domain.ID(key))
-			return true
-		}},
-		{dueOpen, func(_, value []byte) bool {
-			t.openViolations = int(binary.BigEndian.Uint64(value))
-			return true
-		}},
-	} {
-		if err := dueIn(one, count.of, count.each); err != nil {
-			return tally{}, err
-		}
-	}
-	return t, nil
-}
-
-// dueIn gives the keys, without what they begin with, and values of one kind, in
-// their order, until each says false.
-func dueIn(one *pebble.Snapshot, kind byte, each func(key, value []byte) bool) (err error) {
-	it, err := one.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceDue, kind}, UpperBound: []byte{spaceDue, kind + 1}})
-	if err != nil {
-		return err
-	}
-	defer func() { err = closing(err, it.Close) }()
-	for ok := it.First(); ok; ok = it.Next() {
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return err
-		}
-		key := it.Key()[2:]
-		if n := len(key); kind != dueParty && kind != dueOpen && n < 12 || kind == dueReview && len(value) != 12 || kind == dueOpen && len(value) != 8 {
-			return fmt.Errorf("%w: key %x", errDamaged, it.Key())
-		}
-		if !each(key, value) {
-			return nil
-		}
-	}
-	return it.Error()
 }

@@ -22,6 +22,7 @@ type desk struct {
 	n     domain.Seq
 	clock time.Time
 	undue []Applied // not yet in the store
+	times map[domain.Seq]time.Time
 }
 
 const someText = `"sha256:0000000000000000000000000000000000000000000000000000000000000000"`
@@ -44,6 +45,10 @@ func (k *desk) does(t require.TestingT, actor, name, data string) {
 	}
 	e.Type, e.Subject, e.Decision, e.Refusal = out.Type, out.Subject, out.Decision, out.Refusal
 	k.n++
+	if k.times == nil {
+		k.times = map[domain.Seq]time.Time{}
+	}
+	k.times[k.n] = k.clock
 	k.undue = append(k.undue, Applied{Event: e, Changes: k.h.Record(e)})
 }
 
@@ -65,6 +70,7 @@ func (k *desk) opens(t require.TestingT) {
 	}
 	k.does(t, "clerk", "party.register", `{"party":"wu","category":"staff","kind":"person","name":†}`)
 	k.does(t, "clerk", "party.register", `{"party":"chen","category":"staff","kind":"person","name":†}`)
+	k.does(t, "admin", "identity.add", `{"actor":"manager-2","role":"manager","publicKey":"U`+strings.Repeat("A", 54)+`F","party":"chen"}`)
 	for _, c := range []string{"acme", "beta"} {
 		k.does(t, "clerk", "client.register", `{"client":"`+c+`","name":†,"contacts":[]}`)
 		k.files(t, c+"-p0", c)
@@ -92,10 +98,45 @@ func (k *desk) step(t *rapid.T) {
 		by     = rapid.SampledFrom([]string{``, `,"evidence":"` + paper + `"`}).Draw(t, "by")
 	)
 	does := func(actor, name, format string, args ...any) { k.does(t, actor, name, fmt.Sprintf(format, args...)) }
-	switch rapid.SampledFrom([]string{"close", "issue", "void", "reopen", "time", "issue", "keep", "issue", "file", "record", "confirm", "issue", "move", "destroy", "revoke",
-		"deny", "add", "rotate", "end"}).Draw(t, "step") {
+	steps := rapid.SampledFrom([][]string{
+		{"close", "issue", "void", "reopen", "time", "issue", "keep", "issue", "file", "record", "confirm", "issue", "move", "destroy", "revoke"},
+		{"tell", "register", "forget", "publish", "tell", "time", "issue there", "back", "register"},
+		{"review", "decide", "time", "sign off", "decide"},
+		{"deny", "report", "look into", "judge", "add", "rotate", "end"},
+	}).Draw(t, "of")
+	switch rapid.SampledFrom(steps).Draw(t, "step") {
 	case "time":
 		k.clock = k.clock.Add(time.Duration(rapid.IntRange(1, 40*24).Draw(t, "hours")) * time.Hour)
+	case "back":
+		k.clock = k.clock.Add(-time.Duration(rapid.IntRange(0, 10).Draw(t, "days")) * 24 * time.Hour)
+		k.does(t, "admin", "clock.affirm", `{}`)
+	case "review":
+		does("manager", "review.open", `{"review":"rv%d","title":†}`, k.n)
+	case "decide":
+		verdict := rapid.SampledFrom([]string{`"keep"`, `"revoke"`, `"narrow","until":"2026-03-01T00:00:00Z"`}).Draw(t, "verdict")
+		does("manager", "review.decide", `{"review":%q,"client":%q,"authorization":%q,"verdict":%s,"reason":†}`, k.review(), client, id, verdict)
+	case "sign off":
+		does("manager", "review.close", `{"review":%q,"statement":†}`, k.review())
+	case "report":
+		about := rapid.SampledFrom([]string{``, `"client":"` + client + `",`, `"party":"chen",`, `"client":"` + client + `","party":"chen",`}).Draw(t, "about")
+		does("clerk", "violation.report", `{%s"note":†}`, about)
+	case "look into":
+		does("officer", "violation.investigate", `{"violation":%q,"note":†}`, k.violation(t))
+	case "judge":
+		does("manager", "violation.close", `{"violation":%q,"finding":"mistake","note":†}`, k.violation(t))
+	case "register":
+		does("clerk", "client.register", `{"client":%q,"name":†,"contacts":[]}`, "c-"+id)
+	case "publish":
+		effective := rapid.SampledFrom([]string{``, k.date(0), k.date(1), k.date(20), k.date(50)}).Draw(t, "effective")
+		does("manager", "policy.publish", `{"edition":%d,"major":%t,"sha256":"%064d","reviewEvery":%q,"noticeWithin":"P10D","summary":†%s}`,
+			k.edition()+rapid.IntRange(0, 2).Draw(t, "higher"), rapid.Bool().Draw(t, "major"), 7,
+			rapid.SampledFrom([]string{"P1M", "P20D", "P28D"}).Draw(t, "every"), effective)
+	case "tell":
+		does("clerk", "policy.notify", `{"edition":%d,"client":%q,"channel":"letter"}`, max(k.edition()-rapid.IntRange(0, 2).Draw(t, "lower"), 6), k.anyClient(t))
+	case "forget":
+		who := k.anyClient(t)
+		does("officer", "erasure.request", `{"client":%q,"reason":†}`, who)
+		does("manager-2", "erasure.approve", `{"client":%q}`, who)
 	case "record":
 		does("clerk", "record.register", `{"client":%q,"record":%q,"title":†,"class":"ordinary","medium":"electronic","encrypted":false,"retention":{"after":"registration","keep":"P20D"}%s}`, client, id, under)
 	case "keep":
@@ -106,6 +147,8 @@ func (k *desk) step(t *rapid.T) {
 		does("officer", "record.destroy", `{"client":%q,"record":%q,"method":"shred","operator":"chen","witness":"wu"}`, client, id)
 	case "issue":
 		does("officer", "authorization.issue", `{"client":%q,"authorization":%q,"party":"wu","scope":{"all":true},"purposes":["relationship"],"need":†%s%s%s}`, client, id, until, under, by)
+	case "issue there":
+		does("officer", "authorization.issue", `{"client":%q,"authorization":%q,"party":"wu","scope":{"all":true},"purposes":["relationship"],"need":†%s%s}`, k.anyClient(t), id, until, by)
 	case "revoke":
 		does("officer", "authorization.revoke", `{"client":%q,"authorization":%q,"reason":†}`, client, id)
 	case "file":
@@ -130,11 +173,49 @@ func (k *desk) step(t *rapid.T) {
 	}
 }
 
+// date is an edition's day, so many days from now.
+func (k *desk) date(days int) string {
+	return `,"effective":"` + k.clock.AddDate(0, 0, days).Format(time.RFC3339) + `"`
+}
+
+// review is the one that is open.
+func (k *desk) review() string {
+	if r, _ := fact[domain.Reviews](k.h.At(k.n), domain.Key{Kind: domain.KindReviews}); r != nil && r.Open != "" {
+		return string(r.Open)
+	}
+	return "none"
+}
+
+// edition is the last one published.
+func (k *desk) edition() (n int) {
+	for _, known := range k.h.At(k.n).List(domain.KindEdition, "", "") {
+		n = max(n, known.Fact.(*domain.Edition).Number)
+	}
+	return n
+}
+
+func (k *desk) violation(t *rapid.T) string {
+	all := []string{aUUID(0)}
+	for key := range k.h.At(k.n).List(domain.KindViolation, "", "") {
+		all = append(all, key.C)
+	}
+	return rapid.SampledFrom(all).Draw(t, "violation")
+}
+
+func (k *desk) anyClient(t *rapid.T) string { return rapid.SampledFrom(k.clients()).Draw(t, "who") }
+
+func (k *desk) clients() (all []string) {
+	for key := range k.h.At(k.n).List(domain.KindClient, "", "") {
+		all = append(all, key.C)
+	}
+	return all
+}
+
 // counted is what status has to say, by the law itself, asked about everything.
 func (k *desk) counted(at time.Time) tally {
 	t := tally{withoutParty: []domain.ID{}}
 	v := k.h.At(k.n)
-	for _, client := range []string{"acme", "beta"} {
+	for _, client := range k.clients() {
 		for _, known := range v.List(domain.KindRecord, client, "") {
 			r := known.Fact.(*domain.Record)
 			if due, runs := domain.Due(v, domain.ID(client), r); r.Destroyed == 0 && !runs && !at.Before(due) {
@@ -142,11 +223,24 @@ func (k *desk) counted(at time.Time) tally {
 			}
 		}
 		for _, known := range v.List(domain.KindRight, client, "") {
-			if known.Fact.(*domain.Right).Standing(v, at).Overdue {
+			overdue := func(at time.Time) bool { return known.Fact.(*domain.Right).Standing(v, at).Overdue }
+			switch {
+			case overdue(at):
 				t.overdue++
+			case slices.ContainsFunc(k.moments(), func(m time.Time) bool { return m.After(at) && m.Before(at.AddDate(0, 0, 30)) && overdue(m) }):
+				t.overdueSoon++
 			}
 		}
-		for range v.List(domain.KindViolating, client, "") {
+		if e := domain.EditionInForce(v, at); e.Major && !at.Before(e.Effective.AddDate(0, 0, e.NoticeWithin.Days)) {
+			known, _ := v.Get(domain.Key{Kind: domain.KindClient, C: client})
+			_, told := v.Get(domain.Key{Kind: domain.KindTold, A: fmt.Sprintf("%04d", e.Number), C: client})
+			if known.Fact.(*domain.Client).Erased == 0 && !told && k.times[known.First].Before(e.Effective) {
+				t.late++
+			}
+		}
+	}
+	for _, known := range v.List(domain.KindViolation, "", "") {
+		if known.Fact.(*domain.Violation).State != domain.Closed {
 			t.openViolations++
 		}
 	}
@@ -164,17 +258,29 @@ func (k *desk) counted(at time.Time) tally {
 func (k *desk) moments() []time.Time {
 	all := []time.Time{k.clock, k.clock.AddDate(1, 0, 0)}
 	v := k.h.At(k.n)
-	for _, client := range []string{"acme", "beta"} {
+	var every []domain.Period
+	for _, known := range v.List(domain.KindEdition, "", "") {
+		e := known.Fact.(*domain.Edition)
+		every = append(every, e.ReviewEvery)
+		by := e.Effective.AddDate(0, 0, e.NoticeWithin.Days)
+		all = append(all, e.Effective, e.Effective.Add(-1), by, by.Add(-1))
+	}
+	for _, client := range k.clients() {
 		for _, known := range v.List(domain.KindRecord, client, "") {
 			due, _ := domain.Due(v, domain.ID(client), known.Fact.(*domain.Record))
 			all = append(all, due, due.Add(-1))
 		}
 		for _, known := range v.List(domain.KindRight, client, "") {
 			r := known.Fact.(*domain.Right)
-			over := r.Reviewed.AddDate(0, 1, 0)
-			all = append(all, r.Until, r.Until.Add(-1), over, over.Add(-1))
+			all = append(all, r.Until, r.Until.Add(-1))
+			for _, p := range every {
+				over := p.After(r.Reviewed)
+				all = append(all, over, over.Add(-1))
+			}
 		}
 	}
+	slices.SortFunc(all, time.Time.Compare)
+	all = slices.CompactFunc(all, time.Time.Equal)
 	return slices.DeleteFunc(all, func(t time.Time) bool { return t.Before(k.clock) })
 }
 
@@ -194,9 +300,7 @@ func TestStatusCountsWhatTheLawSays(t *testing.T) {
 			require.NoError(t, s.Apply(k.undue))
 			k.undue = nil
 			for _, at := range k.moments() {
-				n, got, err := s.tally(func(n uint64) (time.Time, domain.Period, error) {
-					return at, domain.EditionInForce(s.At(domain.Seq(n)), at).ReviewEvery, nil
-				})
+				n, got, err := s.tally(func(n uint64) (present, error) { return presentAt(s.At(domain.Seq(n)), at), nil })
 				require.NoError(t, err)
 				require.Equal(t, uint64(k.n), n)
 				require.Equal(t, k.counted(at), got, "at %v", at)
@@ -218,7 +322,7 @@ func TestAReviewIsOverdueOnItsDayAtAMonthsEndToo(t *testing.T) {
 	require.NoError(t, s.Apply(k.undue))
 	for hour, want := range map[int]int{0: 0, 1: 1, 3: 2, 21: 2, 22: 3, 23: 4} {
 		at := time.Date(2026, 2, 28, hour, 0, 0, 0, time.UTC)
-		_, got, err := s.tally(func(uint64) (time.Time, domain.Period, error) { return at, domain.Period{Months: 1}, nil })
+		_, got, err := s.tally(func(n uint64) (present, error) { return presentAt(s.At(domain.Seq(n)), at), nil })
 		require.NoError(t, err)
 		require.Equal(t, want, got.overdue, hour)
 		require.Equal(t, k.counted(at), got, hour)

@@ -2,9 +2,6 @@ package projections
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -77,50 +74,11 @@ func (a *asking) suppose() error {
 	return err
 }
 
-// errFound ends a search.
-var errFound = errors.New("found")
-
-// attempt is the access that an id is of. The id, a UUID of version 7, says in which
-// millisecond it was made, and so does its event's time: all events of that
-// millisecond are looked at, of which there are few, but where the clock stood
-// still.
+// attempt is the access that an id is of.
 func (s *Service) attempt(a *asking, id domain.UUID) (recorded, error) {
-	none := absent("/attempt", "there is no access %s", id)
-	ms, err := strconv.ParseInt(string(id[:8]+id[9:13]), 16, 64)
-	if err != nil || id[14] != '7' {
-		return recorded{}, none
+	d, err := s.cfg.Store.attempt(id, a.n, func(from, to uint64, each func(message) error) error { return s.read(a.ctx, from, to, each) })
+	if err == nil && d.Document == nil {
+		err = absent("/attempt", "there is no access %s", id)
 	}
-	q := TrailQuery{To: a.n + 1}
-	t := time.UnixMilli(ms)
-	if q.From, err = s.cfg.Store.firstAt(t); err != nil {
-		return recorded{}, err
-	}
-	last, err := s.cfg.Store.SeqAt(t.Add(time.Millisecond - 1))
-	if err != nil {
-		return recorded{}, err
-	}
-	if last = min(last, a.n); q.From > last {
-		return recorded{}, none
-	}
-	var found recorded
-	start := []byte(`"id":"` + string(id) + `"`)
-	err = s.read(a.ctx, q.From, last, func(m message) error {
-		// Every document has its id near its beginning, so most needn't be read.
-		if !bytes.Contains(m.Data[:min(len(m.Data), 100)], start) {
-			return nil
-		}
-		d, err := parsed(m, m.Seq)
-		if err != nil {
-			return err
-		}
-		found = d
-		return errFound
-	})
-	switch {
-	case err != nil && !errors.Is(err, errFound):
-		return recorded{}, fmt.Errorf("look for the event %s: %w", id, err)
-	case found.Document == nil || found.ID != id || found.Decision == nil:
-		return recorded{}, none
-	}
-	return found, nil
+	return d, err
 }

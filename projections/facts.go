@@ -138,6 +138,85 @@ func (s *Store) Scan(n domain.Seq, kind domain.Kind, a, b string, after domain.K
 	return found, more, nil
 }
 
+// Lookups are Live for one goroutine that looks up many facts in a row, most of
+// which aren't there. Making an iterator costs more than such a look-up, so one
+// serves until the store has taken in more (BenchmarkLiveGet), or until Rest.
+type Lookups struct {
+	s  *Store
+	g  *generation // of it, entered
+	it *pebble.Iterator
+	at uint64 // the store stood there or further when it was made
+}
+
+// Lookups are none's yet: one goroutine may use them, and calls Rest when it is done
+// for a while.
+func (s *Store) Lookups() *Lookups { return &Lookups{s: s} }
+
+// Get is the fact as it stands. It panics as Live does.
+func (l *Lookups) Get(k domain.Key) (domain.Known, bool) {
+	var room [128]byte
+	key, ok := appendPrefix(room[:0], k)
+	if !ok {
+		return domain.Known{}, false
+	}
+	known, ok, err := l.get(k.Kind, appendSeq(key, now))
+	if err != nil {
+		l.Rest()
+		panic(&broken{err})
+	}
+	return known, ok
+}
+
+func (l *Lookups) get(kind domain.Kind, key []byte) (domain.Known, bool, error) {
+	if pos, _ := l.s.Position(); l.it == nil || pos > l.at || l.g != l.s.gen.Load() {
+		l.Rest()
+		g, err := l.s.use()
+		if err != nil {
+			return domain.Known{}, false, err
+		}
+		l.g, l.at = g, g.position()
+		if l.it, err = g.db.NewIter(&pebble.IterOptions{UseL6Filters: true}); err != nil {
+			return domain.Known{}, false, l.s.broken(err)
+		}
+	}
+	if !l.it.SeekPrefixGE(key) {
+		if err := l.it.Error(); err != nil {
+			return domain.Known{}, false, l.s.broken(err)
+		}
+		return domain.Known{}, false, nil
+	}
+	_, from, err := parseKey(l.it.Key())
+	if err != nil {
+		return domain.Known{}, false, l.s.broken(err)
+	}
+	value, err := l.it.ValueAndErr()
+	if err != nil {
+		return domain.Known{}, false, l.s.broken(err)
+	}
+	v, err := parseVersion(kind, from, value)
+	if err != nil {
+		return domain.Known{}, false, l.s.broken(err)
+	}
+	return v.Known, true, nil
+}
+
+// List is Live's.
+func (l *Lookups) List(kind domain.Kind, a, b string) iter.Seq2[domain.Key, domain.Known] {
+	return l.s.Live().List(kind, a, b)
+}
+
+// Rest lets go of what the store would keep for the look-ups to come.
+func (l *Lookups) Rest() {
+	if l.g == nil {
+		return
+	}
+	if l.it != nil {
+		_ = l.it.Close() // what it failed to read was said when it did
+	}
+	_ = l.g.leave()
+	l.g, l.it = nil, nil
+}
+
 // get is the fact as it stood after event n.
 func (g *generation) get(k domain.Key, n domain.Seq) (version, bool, error) {
 	from, value, done, err := g.find(k, n)

@@ -15,7 +15,7 @@ import (
 // models names the read models and their versions. What was built under another
 // name is built anew: whoever changes what a model holds, or how, changes its
 // version.
-const models = "facts 1, trail 1, due 1, documents 1"
+const models = "facts 2, trail 1, due 2, documents 1"
 
 var (
 	modelsKey   = []byte{spaceMeta, 'm'} // → models
@@ -42,6 +42,7 @@ type generation struct {
 	found    mentions
 	tail     []byte
 	open     openViolations
+	untold   untold
 
 	refs  atomic.Int64 // who uses db or documents, and 1 for who opened them; at 0 they are closed
 	stuck atomic.Bool  // db can't be closed: the end of the process will
@@ -210,7 +211,7 @@ func (g *generation) commit(next uint64, events []Applied) (err error) {
 			return err
 		}
 		g.found = g.found[:0]
-		if err := g.found.of(e.Event, g.holder); err != nil {
+		if err := g.found.of(e.Event, g.lookup); err != nil {
 			return err
 		}
 		seq, at := next+uint64(i), e.Event.Time.UnixNano()
@@ -308,20 +309,10 @@ func (g *generation) was(k domain.Key) (version, bool, error) {
 	return g.life(k)
 }
 
-// holder is who holds a right, in the batch that is being made or before it.
-func (g *generation) holder(client domain.ID, kind domain.RightKind, id domain.ID) (party, principal domain.ID, err error) {
-	k := domain.Key{Kind: domain.KindRightID, A: string(client), C: string(kind) + "/" + string(id)}
-	known, ok, err := g.fresh(k)
-	if err != nil || !ok {
-		return "", "", err
-	}
-	k.Kind, k.B = domain.KindRight, string(known.(*domain.RightID).Party)
-	known, ok, err = g.fresh(k)
-	if err != nil || !ok {
-		return "", "", err
-	}
-	r := known.(*domain.Right)
-	return r.Party, r.Principal, nil
+// lookup is fresh for the trail's mentions.
+func (g *generation) lookup(k domain.Key) (domain.Fact, error) {
+	f, _, err := g.fresh(k)
+	return f, err
 }
 
 // fresh is a fact in the batch that is being made, or before it.

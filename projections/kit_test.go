@@ -139,13 +139,9 @@ func (b *book) issue(actor, name, data string) (*domain.Event, *domain.Fault) {
 	d := &cloudevent.Document{Ledger: theLedger, ID: id, Type: out.Type, Subject: out.Subject, Time: b.clock, Seq: seq,
 		Actor: domain.ID(actor), Command: cmd.ID, Rules: domain.Rules, Data: raw, Decision: out.Decision, Refusal: out.Refusal,
 		Name: name, Issued: b.clock.Format(time.RFC3339Nano), Observed: cmd.Observed}
-	if name == accessCommand {
-		d.Connection = cmd.Key
-	} else {
-		d.Signature = make([]byte, 64) // no reader of questions looks at it
-	}
+	b.prove(d)
 	if len(openings) > 0 && out.Refusal == nil {
-		d.Sealed = &cloudevent.Sealed{Of: out.Subject.String()}
+		d.Sealed = &cloudevent.Sealed{Of: out.Seals}
 		for field, o := range openings {
 			place := vault.Place{Subject: d.Sealed.Of, Event: string(id), Field: field}
 			box, gen, err := b.ring.Seal(place, o.Encode())
@@ -155,6 +151,35 @@ func (b *book) issue(actor, name, data string) (*domain.Event, *domain.Fault) {
 		slices.SortFunc(d.Sealed.Boxes, func(x, y cloudevent.Box) int { return strings.Compare(x.Field, y.Field) })
 	}
 	return b.record(d), out.Fault
+}
+
+// prove signs the document's command, or has the connection stand for it.
+func (b *book) prove(d *cloudevent.Document) {
+	if d.Name == accessCommand {
+		d.Connection = b.key(d.Actor)
+		return
+	}
+	var err error
+	d.Signature, err = b.keys[d.Actor].Sign(d.SignedBytes(nil))
+	require.NoError(b.t, err)
+}
+
+// document is an event that nobody decided: its type and what came of it are the
+// test's to say.
+func (b *book) document(actor, name, data string) *cloudevent.Document {
+	seq := b.last + 1
+	id := domain.UUID(fmt.Sprintf("%08x-%04x-7000-8000-%012x", b.clock.UnixMilli()>>16, b.clock.UnixMilli()&0xffff, seq))
+	raw, _ := b.committed(name, data)
+	parsed, fault := cloudevent.ParseData(name, raw)
+	require.Nil(b.t, fault)
+	d := &cloudevent.Document{Ledger: theLedger, ID: id, Time: b.clock, Seq: seq, Actor: domain.ID(actor),
+		Command: domain.UUID(fmt.Sprintf("0191e7a4-0000-4000-8000-%012x", seq)), Rules: domain.Rules, Data: raw, Name: name,
+		Issued: b.clock.Format(time.RFC3339Nano)}
+	if c, ok := parsed.(*domain.AccessRequest); ok {
+		d.Subject = domain.Subject{Client: c.Client}
+	}
+	b.prove(d)
+	return d
 }
 
 // record appends the document and lets the store catch up.

@@ -15,22 +15,25 @@ import (
 type register struct {
 	kind domain.Kind
 	of   string // the key's A; "": all of the kind
-	// texts are the events that hold the † fields of a fact. Nil: it has none.
+	only string // the key's C, where of is the only A; "": all of them
+	// texts are the events that an item is shown with, for their † fields above all.
+	// Nil: none.
 	texts func(Found) []domain.Seq
 	// item shows a fact; nil leaves it out.
 	item func(Found, map[uint64]recorded) (any, error)
 }
 
-// list answers with the facts of a kind, in the order of their ids.
+// list answers with the facts of a kind, in the order of their ids; where they are
+// of many clients, client by client.
 func (a *asking) list(l register) error {
 	after := domain.Key{}
-	if k, err := a.key(1); err != nil {
+	if k, err := a.key(2); err != nil {
 		return err
 	} else if k != nil {
-		after = domain.Key{Kind: l.kind, A: l.of, C: k[0]}
+		after = domain.Key{Kind: l.kind, A: k[0], C: k[1]}
 	}
 	for {
-		found, more, err := a.s.cfg.Store.Scan(a.seq, l.kind, l.of, "", after, chunk)
+		found, more, err := a.some(l, after)
 		if err != nil {
 			return err
 		}
@@ -47,19 +50,19 @@ func (a *asking) list(l register) error {
 			}
 		}
 		for _, f := range found {
+			if a.full() {
+				a.next = []string{after.A, after.C}
+				return nil
+			}
 			it, err := l.item(f, docs)
 			if err != nil {
 				return err
 			}
-			ok := !a.full()
-			if ok && it != nil {
-				if ok, err = a.add(it); err != nil {
+			if it != nil {
+				if ok, err := a.add(it); err != nil || !ok {
+					a.next = []string{after.A, after.C}
 					return err
 				}
-			}
-			if !ok {
-				a.next = []string{after.C}
-				return nil
 			}
 			a.scanned++
 			after = f.Key
@@ -70,24 +73,52 @@ func (a *asking) list(l register) error {
 	}
 }
 
+// some are facts of the list after the key, and whether there are more.
+func (a *asking) some(l register, after domain.Key) ([]Found, bool, error) {
+	if l.only == "" {
+		return a.s.cfg.Store.Scan(a.seq, l.kind, l.of, "", after, chunk)
+	}
+	k := domain.Key{Kind: l.kind, A: l.of, C: l.only}
+	if known, ok := a.view.Get(k); ok && after != k {
+		return []Found{{k, known}}, false, nil
+	}
+	return nil, false, nil
+}
+
 // text is a † field opened, of the event that gave it its text.
 func (a *asking) text(docs map[uint64]recorded, seq domain.Seq, field string, commitment domain.Text) string {
 	return a.s.opened(docs[uint64(seq)].Document, field, commitment)
 }
 
-// The states of what is listed.
+// The states of what is listed. Those that a domain.State says are its words.
 const (
 	stateRegistered = "registered" // a client
+	stateErased     = "erased"     // a client, a party or an inquiry
 	stateInService  = "in-service" // a party
 	stateRetired    = "retired"
 	stateKept       = "kept" // a record
+	stateLent       = "lent"
+	stateHeld       = "held"
+	stateDue        = "due"
+	stateRunning    = "running"
 	stateDestroyed  = "destroyed"
 	stateFiled      = "filed" // evidence
 	stateVoid       = "void"
-	stateOpen       = "open" // an engagement
+	stateOpen       = "open" // an engagement, an inquiry, a notice
 	stateClosed     = "closed"
-	stateInForce    = "in-force" // an identity
+	stateAnswered   = "answered" // an inquiry
+	stateInForce    = "in-force" // an identity, terms, an approval, an edition
 	stateRevoked    = "revoked"
+	stateEnded      = "ended" // terms, an approval
+	stateExpired    = "expired"
+	stateSpent      = "spent" // an approval
+	stateWithdrawn  = "withdrawn"
+	stateStanding   = "standing" // a hold
+	stateLifted     = "lifted"
+	stateLapsed     = "lapsed" // an edition
+	stateToCome     = "to-come"
+	stateTold       = "told" // a notice
+	stateLate       = "late"
 )
 
 func state(ended bool, end, begin string) string {
@@ -110,6 +141,9 @@ type recordItem struct {
 	Seq        domain.Seq       `json:"seq"`
 	State      string           `json:"state"`
 	Due        time.Time        `json:"due,omitzero"` // none: its retention has no end yet
+	Lent       domain.Seq       `json:"lent,omitzero"`
+	Holder     domain.ID        `json:"holder,omitzero"` // to whom it is lent
+	Until      time.Time        `json:"until,omitzero"`  // that it is lent
 	Destroyed  domain.Seq       `json:"destroyed,omitzero"`
 }
 
@@ -132,7 +166,8 @@ func (a *asking) records() error {
 			return &recordItem{Client: a.client, Record: domain.ID(f.Key.C), Engagement: r.Engagement,
 				Title: a.text(docs, r.TitleAt, "/title", r.Title), Class: r.Class, Medium: r.Medium,
 				Custody: a.text(docs, r.CustodyAt, "/custody", r.Custody), Encrypted: r.Encrypted, Retention: r.Retention,
-				Seq: f.Known.First, State: state(r.Destroyed != 0, stateDestroyed, stateKept), Due: due, Destroyed: r.Destroyed}, nil
+				Seq: f.Known.First, State: state(r.Destroyed != 0, stateDestroyed, state(r.Lent != 0, stateLent, stateKept)), Due: due,
+				Lent: r.Lent, Holder: r.Holder, Until: r.LentUntil, Destroyed: r.Destroyed}, nil
 		}})
 }
 
@@ -144,6 +179,7 @@ type clientItem struct {
 	Evidence domain.ID   `json:"evidence,omitzero"`
 	Seq      domain.Seq  `json:"seq"`
 	State    string      `json:"state"`
+	Erased   domain.Seq  `json:"erased,omitzero"`
 }
 
 // mostContacts bounds the contacts that are shown of a client.
@@ -156,7 +192,10 @@ func (a *asking) clients() error {
 		item: func(f Found, docs map[uint64]recorded) (any, error) {
 			c := f.Known.Fact.(*domain.Client)
 			it := &clientItem{Client: domain.ID(f.Key.C), Name: a.text(docs, c.NameAt, "/name", c.Name), Contacts: []domain.ID{},
-				Evidence: c.Evidence, Seq: f.Known.First, State: stateRegistered}
+				Evidence: c.Evidence, Seq: f.Known.First, State: state(c.Erased != 0, stateErased, stateRegistered), Erased: c.Erased}
+			if c.Erased != 0 { // which ended its contacts
+				return it, nil
+			}
 			contacts, more, err := a.s.cfg.Store.Scan(a.seq, domain.KindContact, f.Key.C, "", domain.Key{}, mostContacts)
 			it.More = more
 			for _, k := range contacts {
@@ -177,6 +216,7 @@ type partyItem struct {
 	Of       domain.ID        `json:"of,omitzero"`
 	Seq      domain.Seq       `json:"seq"`
 	State    string           `json:"state"`
+	Erased   domain.Seq       `json:"erased,omitzero"`
 }
 
 // parties: the persons and institutions that may come near data (III).
@@ -198,7 +238,7 @@ func (a *asking) parties() error {
 			p := f.Known.Fact.(*domain.Party)
 			return &partyItem{Party: domain.ID(f.Key.C), Category: p.Category, Kind: p.Kind,
 				Name: a.text(docs, p.NameAt, "/name", p.Name), Of: p.Of, Seq: f.Known.First,
-				State: state(p.Retired, stateRetired, stateInService)}, nil
+				State: state(p.Erased != 0, stateErased, state(p.Retired, stateRetired, stateInService)), Erased: p.Erased}, nil
 		}})
 }
 

@@ -53,20 +53,56 @@ func (m *mentions) record(id domain.ID)   { m.add(byRecord, string(id)) }
 func (m *mentions) evidence(id domain.ID) { m.add(byEvidence, string(id)) }
 
 // scope: a right over a record by name is a part of that record's trail.
-func (m *mentions) scope(s *domain.Scope) {
-	for _, id := range s.Records {
+func (m *mentions) scope(s *domain.Scope) { m.records(s.Records) }
+
+func (m *mentions) records(ids []domain.ID) {
+	for _, id := range ids {
 		m.record(id)
 	}
 }
 
-// A holder says who holds the client's right of that kind and id, and for a
-// delegation whose it is; nobody where there is none.
-type holder func(client domain.ID, kind domain.RightKind, id domain.ID) (party, principal domain.ID, err error)
+// A lookup is the fact under a key after the event; nil where there is none.
+type lookup func(domain.Key) (domain.Fact, error)
+
+// holder is who holds the client's right of that kind and id, and for a delegation
+// whose it is.
+func (m *mentions) holder(find lookup, client domain.ID, kind domain.RightKind, id domain.ID) error {
+	k := domain.Key{Kind: domain.KindRightID, A: string(client), C: string(kind) + "/" + string(id)}
+	f, err := find(k)
+	if of, ok := f.(*domain.RightID); ok && err == nil {
+		k.Kind, k.B = domain.KindRight, string(of.Party)
+		f, err = find(k)
+	}
+	if r, ok := f.(*domain.Right); ok {
+		m.parties(r.Party, r.Principal)
+	}
+	return err
+}
+
+// suspect is the party of a violation.
+func (m *mentions) suspect(find lookup, id domain.UUID) error {
+	f, err := find(domain.Key{Kind: domain.KindViolation, C: string(id)})
+	if v, ok := f.(*domain.Violation); ok {
+		m.parties(v.Party)
+		m.record(v.Record)
+	}
+	return err
+}
+
+// approved is what an approval is of.
+func (m *mentions) approved(find lookup, client, id domain.ID) error {
+	f, err := find(domain.Key{Kind: domain.KindApproval, A: string(client), C: string(id)})
+	if g, ok := f.(*domain.Approval); ok {
+		m.parties(g.Party, g.Recipient)
+		m.record(g.Record)
+	}
+	return err
+}
 
 // of collects by what the event is found. It is the one place that knows where in
 // an event's data a record, a party or a paper may stand
 // (TestEveryIDOfEveryRowIsFoundOrIsNone).
-func (m *mentions) of(e *domain.Event, rights holder) error {
+func (m *mentions) of(e *domain.Event, find lookup) error {
 	m.add(byClient, string(e.Subject.Client))
 	m.parties(e.Subject.Party)
 	m.add(byActor, string(e.Actor))
@@ -84,9 +120,7 @@ func (m *mentions) of(e *domain.Event, rights holder) error {
 		}
 	}
 	right := func(client domain.ID, kind domain.RightKind, id domain.ID) error {
-		party, principal, err := rights(client, kind, id)
-		m.parties(party, principal)
-		return err
+		return m.holder(find, client, kind, id)
 	}
 	switch c := e.Data.(type) {
 	case *domain.AccessRequest:
@@ -94,7 +128,8 @@ func (m *mentions) of(e *domain.Event, rights holder) error {
 		m.record(c.Record)
 		m.parties(c.Party, c.Bearer, c.Recipient, c.BehalfOf)
 		m.evidence(c.Confirmation)
-	case *domain.LedgerOpen, *domain.LedgerRekey, *domain.ClockAffirm, *domain.IdentityRevoke:
+	case *domain.LedgerOpen, *domain.LedgerRekey, *domain.ClockAffirm, *domain.IdentityRevoke,
+		*domain.ReviewOpen, *domain.ReviewClose, *domain.PolicyPublish:
 	case *domain.IdentityAdd:
 		m.parties(c.Party)
 	case *domain.IdentityRotate:
@@ -198,6 +233,65 @@ func (m *mentions) of(e *domain.Event, rights holder) error {
 		m.client(c.Client)
 		m.parties(c.Assignee)
 		m.evidence(c.Evidence)
+	case *domain.RecordLend:
+		m.client(c.Client)
+		m.record(c.Record)
+		m.parties(c.Holder)
+	case *domain.RecordReturn:
+		m.client(c.Client)
+		m.record(c.Record)
+	case *domain.TermsAgree:
+		m.client(c.Client)
+		m.evidence(c.Evidence)
+		for i := range c.Rules {
+			m.parties(c.Rules[i].Parties...)
+			m.records(c.Rules[i].Records)
+		}
+	case *domain.TermsEnd:
+		m.client(c.Client)
+		m.evidence(c.Evidence)
+	case *domain.ApprovalGive:
+		m.client(c.Client)
+		m.record(c.Record)
+		m.parties(c.Party, c.Recipient)
+		m.evidence(c.Evidence)
+	case *domain.ApprovalWithdraw:
+		m.client(c.Client)
+		return m.approved(find, c.Client, c.Approval)
+	case *domain.HoldPlace:
+		m.client(c.Client)
+		m.records(c.Records)
+	case *domain.HoldLift:
+		m.client(c.Client)
+	case *domain.ErasureRequest:
+		m.client(c.Client)
+		m.parties(c.Party)
+	case *domain.ErasureApprove:
+		m.client(c.Client)
+		m.parties(c.Party)
+	case *domain.ViolationReport:
+		m.client(c.Client)
+		m.record(c.Record)
+		m.parties(c.Party)
+		m.evidence(c.Evidence)
+	case *domain.ViolationInvestigate:
+		m.evidence(c.Evidence)
+		return m.suspect(find, c.Violation)
+	case *domain.ViolationClose:
+		m.evidence(c.Evidence)
+		return m.suspect(find, c.Violation)
+	case *domain.ReviewDecide:
+		m.client(c.Client)
+		if c.Scope != nil {
+			m.scope(c.Scope)
+		}
+		return right(c.Client, domain.Authorized, c.Authorization)
+	case *domain.PolicyNotify:
+		m.client(c.Client)
+		m.evidence(c.Evidence)
+	case *domain.InquiryReceive:
+		m.client(c.Client)
+	case *domain.InquiryAnswer:
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package projections
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,12 +16,13 @@ import (
 var roles = map[string]filter{
 	"client": byClient,
 	"record": byRecord, "records": byRecord,
+	"holder": byParty, "parties": byParty,
 	"party": byParty, "of": byParty, "contacts": byParty, "delegate": byParty, "assignee": byParty, "operator": byParty,
 	"witness": byParty, "bearer": byParty, "recipient": byParty, "behalfOf": byParty,
 	"evidence": byEvidence, "confirmation": byEvidence,
 	// Rights are found by the party that holds them, and these by nothing.
 	"designation": 0, "delegation": 0, "consent": 0, "authorization": 0,
-	"approval": 0, "engagement": 0, "engagements": 0, "course": 0, "channel": 0, "purpose": 0, "name": 0, "actor": 0,
+	"terms": 0, "hold": 0, "review": 0, "inquiry": 0, "approval": 0, "engagement": 0, "engagements": 0, "course": 0, "channel": 0, "purpose": 0, "name": 0, "actor": 0,
 }
 
 // No row, and no field of a row, can be forgotten: each id in it is found under the
@@ -37,10 +39,20 @@ func TestEveryIDOfEveryRowIsFoundOrIsNone(t *testing.T) {
 		})
 		asked := false
 		var m mentions
-		require.NoError(t, m.of(&domain.Event{Type: row.Events[0], Data: data}, func(_ domain.ID, kind domain.RightKind, id domain.ID) (domain.ID, domain.ID, error) {
-			asked = true
-			require.Contains(t, ids[string(kind)], string(id))
-			return "holder", "principal", nil
+		require.NoError(t, m.of(&domain.Event{Type: row.Events[0], Data: data}, func(k domain.Key) (domain.Fact, error) {
+			switch k.Kind {
+			case domain.KindRightID:
+				asked = true
+				kind, id, _ := strings.Cut(k.C, "/")
+				require.Contains(t, ids[kind], id)
+				return &domain.RightID{Party: "holder"}, nil
+			case domain.KindViolation:
+				return &domain.Violation{Party: "suspect", Record: "r"}, nil
+			case domain.KindApproval:
+				return &domain.Approval{Party: "approved", Recipient: "recipient"}, nil
+			}
+			require.Equal(t, "holder", k.B)
+			return &domain.Right{Party: "holder", Principal: "principal"}, nil
 		}))
 		for field, values := range ids {
 			f, known := roles[field]
@@ -54,6 +66,12 @@ func TestEveryIDOfEveryRowIsFoundOrIsNone(t *testing.T) {
 		if asked {
 			require.Contains(t, m, mention{byParty, "holder"})
 			require.Contains(t, m, mention{byParty, "principal"})
+		}
+		if _, names := reflect.TypeOf(data).Elem().FieldByName("Violation"); names {
+			require.Contains(t, m, mention{byParty, "suspect"})
+		}
+		if row.Command == "approval.withdraw" {
+			require.Contains(t, m, mention{byParty, "approved"})
 		}
 		names := ids["designation"] != nil || ids["delegation"] != nil || ids["consent"] != nil || ids["authorization"] != nil
 		makes := ids["party"] != nil // it says itself whose it is

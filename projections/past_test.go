@@ -35,8 +35,12 @@ var pastQuestions = []string{
 // answered as the ledger would have answered it when it had no more events, with
 // its clock at that event.
 func TestThePastIsAnsweredAsItWasThen(t *testing.T) {
+	answeredAsThen(t, agency, pastQuestions)
+}
+
+func answeredAsThen(t *testing.T, lines string, questions []string) {
 	b := newBook(t)
-	b.play(t, agency)
+	b.play(t, lines)
 	then, err := OpenStore(t.TempDir(), Config{Cache: 8 << 20})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, then.Close()) }()
@@ -57,7 +61,7 @@ func TestThePastIsAnsweredAsItWasThen(t *testing.T) {
 		cfg.Latest = func() uint64 { return n }
 		cfg.Clock = func() time.Time { return a.Event.Time }
 		s := NewService(cfg)
-		for _, q := range pastQuestions {
+		for _, q := range questions {
 			was := b.askWith(t.Context(), s, "auditor", q)
 			is := b.ask("auditor", fmt.Sprintf(`%s,"at":%d}`, strings.TrimSuffix(q, "}"), n))
 			if !was.OK { // what wasn't known then is known by now, and had nothing

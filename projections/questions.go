@@ -38,15 +38,33 @@ var Questions = []Question{
 	{Ask: "trail", Roles: readers, answer: (*asking).trail, Fields: []cloudevent.Field{
 		id("client"), id("record"), id("party"), id("actor"), id("evidence"), words("type", eventTypes),
 		words("clause", domain.Clauses()), words("decision", []string{domain.Granted, domain.Denied}), moment("from"), moment("to")}},
+	{Ask: "trace", Roles: readers, answer: (*asking).trace, Fields: []cloudevent.Field{
+		id("client"), id("consent"), id("designation"), id("delegation"), id("authorization"), id("terms"), id("approval"),
+		id("evidence"), {Name: "attempt", Kind: cloudevent.KindUUID}, moment("at")}},
 	{Ask: "explain", Roles: readers, One: true, answer: (*asking).explain, Fields: []cloudevent.Field{
 		{Name: "attempt", Kind: cloudevent.KindUUID}, accessRequest(), moment("at")}},
+	{Ask: "redecide", Roles: readers, answer: (*asking).redecide, Fields: []cloudevent.Field{moment("from"), moment("to")}},
+	{Ask: "reviews", Roles: readers, answer: (*asking).reviews, Fields: []cloudevent.Field{moment("at")}},
+	{Ask: "review", Roles: readers, answer: (*asking).snapshot, Fields: []cloudevent.Field{
+		needed(id("review")), {Name: "unseen", Kind: cloudevent.KindBool}, moment("at")}},
+	{Ask: "violations", Roles: readers, answer: (*asking).violations, Fields: []cloudevent.Field{
+		yes("open"), id("client"), id("party"), moment("at")}},
+	{Ask: "destruction", Roles: readers, answer: (*asking).destruction, Fields: []cloudevent.Field{
+		id("client"), id("record"), moment("by"), moment("at")}},
+	{Ask: "notices", Roles: andClerk, answer: (*asking).notices, Fields: []cloudevent.Field{
+		needed(cloudevent.Field{Name: "edition", Kind: cloudevent.KindNumber}), moment("at")}},
+	{Ask: "inquiries", Roles: andClerk, answer: (*asking).inquiries, Fields: []cloudevent.Field{yes("open"), moment("at")}},
 	{Ask: "records", Roles: andClerk, answer: (*asking).records, Fields: []cloudevent.Field{needed(id("client")), moment("at")}},
 	{Ask: "clients", Roles: andClerk, answer: (*asking).clients, Fields: []cloudevent.Field{moment("at")}},
 	{Ask: "parties", Roles: andClerk, answer: (*asking).parties, Fields: []cloudevent.Field{
 		words("category", domain.Categories), moment("at")}},
 	{Ask: "evidence", Roles: andClerk, answer: (*asking).evidences, Fields: []cloudevent.Field{
 		id("client"), id("party"), moment("at")}},
+	{Ask: "terms", Roles: andClerk, answer: (*asking).specialTerms, Fields: []cloudevent.Field{needed(id("client")), moment("at")}},
 	{Ask: "engagements", Roles: andClerk, answer: (*asking).engagements, Fields: []cloudevent.Field{needed(id("client")), moment("at")}},
+	{Ask: "approvals", Roles: andClerk, answer: (*asking).approvals, Fields: []cloudevent.Field{needed(id("client")), moment("at")}},
+	{Ask: "holds", Roles: readers, answer: (*asking).holds, Fields: []cloudevent.Field{id("client"), moment("at")}},
+	{Ask: "editions", Roles: andClerk, answer: (*asking).editions, Fields: []cloudevent.Field{moment("at")}},
 	{Ask: "identities", Roles: andAdmin, answer: (*asking).identities, Fields: []cloudevent.Field{moment("at")}},
 	{Ask: "events", Roles: readers, answer: (*asking).events, Fields: []cloudevent.Field{
 		id("client"), words("type", eventTypes), {Name: "wait", Kind: cloudevent.KindDuration}}},
@@ -80,6 +98,11 @@ func (q *Question) field(name string) (*cloudevent.Field, bool) {
 func id(name string) cloudevent.Field { return cloudevent.Field{Name: name, Kind: cloudevent.KindID} }
 
 func moment(name string) cloudevent.Field { return cloudevent.Field{Name: name, Kind: KindMoment} }
+
+// yes is a field that is true, or says nothing.
+func yes(name string) cloudevent.Field {
+	return cloudevent.Field{Name: name, Kind: cloudevent.KindBool}
+}
 
 func words[W ~string](name string, set []W) cloudevent.Field {
 	f := cloudevent.Field{Name: name, Kind: cloudevent.KindWord}

@@ -218,6 +218,8 @@ func (a *asking) contact(f Found) *rightItem {
 		From: c.Named, Evidence: c.Evidence, InForce: inForce}
 	if c.Dropped {
 		it.Ended = f.Known.From
+	} else if k, _ := fact[domain.Client](a.view, domain.Key{Kind: domain.KindClient, C: string(client)}); k != nil {
+		it.Ended = k.Erased
 	}
 	return it
 }

@@ -43,6 +43,9 @@ type ServiceConfig struct {
 	Clock func() time.Time
 	// Alarms are what an operator should look at, for `status`. Nil: none.
 	Alarms func() []string
+	// Proof is the last checkpoint and how far the scrub is, for `status`. Nil: there is
+	// neither.
+	Proof func() (*Proven, *Scrubbed)
 	// Running is how many questions are worked on at a time: the rest of the
 	// machine is the writer's. 0: half the cores, two at least.
 	Running int

@@ -85,9 +85,16 @@ func TestAReplySubjectOfTheCallersMakingIsNotAnswered(t *testing.T) {
 func TestWhoMayAskWhat(t *testing.T) {
 	b := newBook(t)
 	b.given("clerk", "client.register", `{"client":"acme","name":"Acme","contacts":[]}`)
+	b.given("clerk", "evidence.file", withDefaults(t, "evidence.file", `{"evidence":"e1","client":"acme","kind":"other"}`))
+	b.given("manager", "review.open", `{"review":"rv-1","title":"Half-year"}`)
 	asks := map[string]string{
+		"trace": "officer manager auditor", "redecide": "officer manager auditor",
+		"reviews": "officer manager auditor", "review": "officer manager auditor",
 		"rights": "clerk officer manager auditor", "records": "clerk officer manager auditor", "clients": "clerk officer manager auditor",
 		"parties": "clerk officer manager auditor", "evidence": "clerk officer manager auditor", "engagements": "clerk officer manager auditor",
+		"terms": "clerk officer manager auditor", "approvals": "clerk officer manager auditor", "editions": "clerk officer manager auditor",
+		"notices": "clerk officer manager auditor", "inquiries": "clerk officer manager auditor",
+		"violations": "officer manager auditor", "destruction": "officer manager auditor", "holds": "officer manager auditor",
 		"trail": "officer manager auditor", "explain": "officer manager auditor", "events": "officer manager auditor",
 		"identities": "officer manager auditor admin", "status": "clerk officer manager auditor admin",
 	}
@@ -96,7 +103,13 @@ func TestWhoMayAskWhat(t *testing.T) {
 		for _, role := range domain.Roles {
 			question := `{"ask":"` + ask + `"}`
 			switch ask {
-			case "records", "engagements":
+			case "trace":
+				question = `{"ask":"trace","evidence":"e1"}`
+			case "review":
+				question = `{"ask":"review","review":"rv-1"}`
+			case "notices":
+				question = `{"ask":"notices","edition":6}`
+			case "records", "engagements", "terms", "approvals":
 				question = `{"ask":"` + ask + `","client":"acme"}`
 			case "explain":
 				question = `{"ask":"explain","request":{"client":"a","record":"b","party":"c","action":"use","purpose":"d"}}`

@@ -144,7 +144,17 @@ func (s *Store) Trail(q TrailQuery, after uint64, limit int) (seqs []uint64, mor
 	if begin >= end {
 		return nil, false, nil
 	}
-	err = g.blocks(q.wanted(), begin, end, func(seq uint64) bool {
+	var wanted [][]mention
+	for _, m := range q.wanted() {
+		wanted = append(wanted, []mention{m})
+	}
+	return s.found(g, wanted, begin, end, limit)
+}
+
+// found are the events from begin to end, half-open, that have one mention of each
+// of the wanted, ascending, at most limit of them.
+func (s *Store) found(g *generation, wanted [][]mention, begin, end uint64, limit int) (seqs []uint64, more bool, err error) {
+	err = g.blocks(wanted, begin, end, func(seq uint64) bool {
 		if more = len(seqs) == limit; !more {
 			seqs = append(seqs, seq)
 		}
@@ -156,17 +166,18 @@ func (s *Store) Trail(q TrailQuery, after uint64, limit int) (seqs []uint64, mor
 	return seqs, more, nil
 }
 
-// blocks gives the events from begin to end, half-open, that have all mentions,
-// until found says false. Block by block: the sets of places are narrowed by one
-// filter after the other, and the first that leaves none ends the block.
-func (g *generation) blocks(wanted []mention, begin, end uint64, found func(seq uint64) bool) (err error) {
+// blocks gives the events from begin to end, half-open, that have one mention of
+// each of the wanted, until found says false. Block by block: the sets of places are
+// narrowed by one filter after the other, and the first that leaves none ends the
+// block.
+func (g *generation) blocks(wanted [][]mention, begin, end uint64, found func(seq uint64) bool) (err error) {
 	open := g.trail.unsealed(wanted)
 	it, err := g.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = closing(err, it.Close) }()
-	var fit, one places
+	var fit, either, one places
 	var key []byte
 	last, _ := blockOf(end - 1)
 	for n, at := blockOf(begin); n <= last; n, at = n+1, 0 {
@@ -174,25 +185,28 @@ func (g *generation) blocks(wanted []mention, begin, end uint64, found func(seq 
 		if in, ok := open[n]; ok {
 			fit.and(in)
 		} else {
-			for _, m := range wanted {
-				key = postingsKey(key[:0], n, m)
-				if !it.SeekPrefixGE(key) {
-					fit = places{}
+			for _, of := range wanted {
+				either = places{}
+				for _, m := range of {
+					key = postingsKey(key[:0], n, m)
+					if !it.SeekPrefixGE(key) {
+						if err := it.Error(); err != nil {
+							return err
+						}
+						continue
+					}
+					value, err := it.ValueAndErr()
+					if err != nil {
+						return err
+					}
+					if err := parsePostings(value, &one); err != nil {
+						return err
+					}
+					either.or(&one)
+				}
+				if fit.and(&either); fit == (places{}) {
 					break
 				}
-				value, err := it.ValueAndErr()
-				if err != nil {
-					return err
-				}
-				if err := parsePostings(value, &one); err != nil {
-					return err
-				}
-				if fit.and(&one); fit == (places{}) {
-					break
-				}
-			}
-			if err := it.Error(); err != nil {
-				return err
 			}
 		}
 		going := true
@@ -207,19 +221,23 @@ func (g *generation) blocks(wanted []mention, begin, end uint64, found func(seq 
 	return nil
 }
 
-// unsealed are the places of the events with all mentions in the blocks that aren't
-// in Pebble. What is not among them was sealed before the call.
-func (t *trail) unsealed(wanted []mention) map[uint64]*places {
+// unsealed are the places of the events with one mention of each of the wanted in
+// the blocks that aren't in Pebble. What is not among them was sealed before the
+// call.
+func (t *trail) unsealed(wanted [][]mention) map[uint64]*places {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	open := make(map[uint64]*places, len(t.open))
 	for _, b := range t.open {
 		fit := new(places)
 		fit.all(0, len(b.times))
-		for _, m := range wanted {
-			var one places
-			b.in(m, &one)
-			fit.and(&one)
+		for _, of := range wanted {
+			var either, one places
+			for _, m := range of {
+				b.in(m, &one)
+				either.or(&one)
+			}
+			fit.and(&either)
 		}
 		open[b.number] = fit
 	}

@@ -22,9 +22,9 @@ type plain struct {
 	found  []mentions
 }
 
-func (p *plain) add(e *domain.Event, rights holder) {
+func (p *plain) add(e *domain.Event, find lookup) {
 	var m mentions
-	if err := m.of(e, rights); err != nil {
+	if err := m.of(e, find); err != nil {
 		panic(err)
 	}
 	p.events, p.found = append(p.events, e), append(p.found, slices.Clone(m))
@@ -162,7 +162,7 @@ func TestTrailIsWholeAcrossABlocksEdge(t *testing.T) {
 			a := w.applied(rt, seq)
 			all = append(all, a)
 			h.Keep(seq, a.Changes)
-			p.add(a.Event, holderIn(h.At(seq)))
+			p.add(a.Event, lookupIn(h.At(seq)))
 		}
 		ask := func() {
 			for range 20 {
@@ -204,13 +204,10 @@ func TestTrailIsWholeAcrossABlocksEdge(t *testing.T) {
 	})
 }
 
-func holderIn(v domain.View) holder {
-	return func(client domain.ID, kind domain.RightKind, id domain.ID) (domain.ID, domain.ID, error) {
-		r, _, ok := domain.FindRight(v, client, kind, id)
-		if !ok {
-			return "", "", nil
-		}
-		return r.Party, r.Principal, nil
+func lookupIn(v domain.View) lookup {
+	return func(k domain.Key) (domain.Fact, error) {
+		known, _ := v.Get(k)
+		return known.Fact, nil
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/qtccc/assent/commands"
 	"github.com/qtccc/assent/domain"
@@ -46,14 +45,14 @@ func (a *answer) document() []byte {
 }
 
 // line is the answer for a person, in one line.
-func (a *answer) line() string {
+func (a *answer) line(lang language) string {
 	s := ""
 	if a.Seq != 0 {
 		s = fmt.Sprintf("#%d ", a.Seq)
 	}
 	switch {
 	case a.Error != nil:
-		s += a.Error.Error()
+		s += lang.explain(a.Error)
 	case a.Decision != nil:
 		s += a.Decision.Decision + ": " + reasons(decoded(a.Decision)["reasons"], "; ")
 	default:
@@ -66,26 +65,26 @@ func (a *answer) line() string {
 }
 
 // tell writes the answer for a person, with all that a decision says.
-func (a *answer) tell(out io.Writer) error {
+func (a *answer) tell(p *printer) error {
 	d := a.Decision
 	if d == nil {
-		_, err := fmt.Fprintln(out, shown(a.line()))
+		_, err := fmt.Fprintln(p.out, shown(a.line(p.lang)))
 		return err
 	}
 	head := fmt.Sprintf("#%d %s", a.Seq, d.Decision)
 	if a.Again {
 		head += " (as answered before)"
 	}
-	if _, err := fmt.Fprintln(out, shown(head)); err != nil {
+	if _, err := fmt.Fprintln(p.out, shown(head)); err != nil {
 		return err
 	}
-	if err := printReasons(out, decoded(d)["reasons"]); err != nil {
+	if err := printReasons(p, decoded(d)["reasons"]); err != nil {
 		return err
 	}
 	tail := "attempt " + string(d.Attempt)
 	if d.Violation != "" {
 		tail += ", violation " + string(d.Violation)
 	}
-	_, err := fmt.Fprintln(out, shown(tail))
+	_, err := fmt.Fprintln(p.out, shown(tail))
 	return err
 }

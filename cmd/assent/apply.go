@@ -106,7 +106,7 @@ func (a *app) apply(ctx context.Context, in io.Reader, size int64, wait time.Dur
 		}
 		document := ans.document()
 		if !a.json {
-			document = []byte(shown(ans.line()))
+			document = []byte(shown(ans.line(a.lang)))
 		}
 		out.Write(append(document[:len(document):len(document)], '\n'))
 		if len(p.queue) == 0 {

@@ -23,6 +23,11 @@ type words struct {
 	short, long, example string
 	// print shows items to a person; it is called once a page.
 	print func(p *printer, items []item) error
+	// verdict is why the answer, as it is printed, is no good news; nil: an answer is
+	// an answer. It is called once a page too.
+	verdict func(items []item) error
+	// own adds flags of its own and asks in its own way; nil: as all others do.
+	own func(a *app, cmd *cobra.Command) func(ctx context.Context, w words, ask map[string]any) error
 }
 
 // An item is one of an answer's, as the contract's table has it.
@@ -48,13 +53,16 @@ func askCommand(a *app, q *projections.Question, w words) *cobra.Command {
 		Args:    noWord,
 	}
 	cmd.Flags().SortFlags = false
-	put := filters(cmd, q.Fields)
+	put, do := filters(cmd, q.Fields), a.ask
+	if w.own != nil {
+		do = w.own(a, cmd)
+	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ask := map[string]any{"ask": q.Ask}
 		if err := put(ask); err != nil {
 			return err
 		}
-		return a.ask(cmd.Context(), w, ask)
+		return do(cmd.Context(), w, ask)
 	}
 	return cmd
 }
@@ -119,6 +127,11 @@ var filterUsages = map[string]string{
 	"clause":   "under this `clause` of the statement, such as II.1",
 	"decision": "with this `decision`, granted or denied",
 	"ended":    "those that have ended too",
+	"review":   "of this review's `id`",
+	"open":     "those that are open alone",
+	"edition":  "of the edition of this `number`",
+	"by":       "due before this `sequence` or time, and still there",
+	"unseen":   "what was issued and ended before it was opened, looked at by nobody, instead",
 	"at":       "as it was after this `sequence`, or at this time",
 	"from":     "from this `sequence` or time on",
 	"to":       "before this `sequence` or time",
@@ -133,6 +146,10 @@ func filterValue(f cloudevent.Field, v string) (any, error) {
 	case projections.KindMoment:
 		if seq, err := strconv.ParseUint(v, 10, 53); err == nil {
 			return seq, nil
+		}
+	case cloudevent.KindNumber:
+		if n, err := strconv.ParseUint(v, 10, 53); err == nil {
+			return n, nil
 		}
 	case cloudevent.KindObject:
 		if !json.Valid([]byte(v)) {
@@ -161,22 +178,31 @@ func (r *reply) all() []json.RawMessage {
 	return r.Items
 }
 
-// ask asks, turns the pages and prints them as they come.
-func (a *app) ask(ctx context.Context, w words, ask map[string]any) error {
+// come is a connection of who acts or asks, to be closed.
+func (a *app) come(ctx context.Context) (*client, error) {
 	h, err := findHome(a.data, a.keysPath)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if h.state == absent && a.server == "" && a.as != "" {
+		_, _, err := a.whereabouts() // which says so, before anybody looks for a key
+		return nil, err
 	}
 	who, err := a.who(h.keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c, err := a.dial(ctx, who)
+	return a.dial(ctx, who)
+}
+
+// ask asks, turns the pages and prints them as they come.
+func (a *app) ask(ctx context.Context, w words, ask map[string]any) error {
+	c, err := a.come(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	p := &printer{out: a.out}
+	p := &printer{out: a.out, lang: a.lang}
 	for {
 		r, err := c.ask(ctx, patience, ask)
 		if err != nil {
@@ -184,6 +210,15 @@ func (a *app) ask(ctx context.Context, w words, ask map[string]any) error {
 		}
 		if err := a.printItems(p, w, r.all()); err != nil {
 			return err
+		}
+		if w.verdict != nil {
+			items, err := itemsOf(r.all())
+			if err != nil {
+				return err
+			}
+			if err := w.verdict(items); err != nil {
+				return err
+			}
 		}
 		if r.Cursor == nil {
 			return nil
@@ -226,13 +261,21 @@ func (a *app) printItems(p *printer, w words, raw []json.RawMessage) error {
 	if a.json {
 		return printLines(a.out, raw)
 	}
+	items, err := itemsOf(raw)
+	if err != nil {
+		return err
+	}
+	return w.print(p, items)
+}
+
+func itemsOf(raw []json.RawMessage) ([]item, error) {
 	items := make([]item, len(raw))
 	for i, b := range raw {
 		if err := decode(b, &items[i]); err != nil {
-			return fmt.Errorf("the ledger's answer can't be read: %w", err)
+			return nil, fmt.Errorf("the ledger's answer can't be read: %w", err)
 		}
 	}
-	return w.print(p, items)
+	return items, nil
 }
 
 func printLines(out io.Writer, raw []json.RawMessage) error {

@@ -34,7 +34,7 @@ removed.`,
   assent demo --json        # the documents that were answered`,
 		Args: noWord,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d := &demo{app: a, stage: newStage(a.out), commands: commands, story: story}
+			d := &demo{app: a, stage: newStage(a.out, a.lang), commands: commands, story: story}
 			return d.run(cmd.Context())
 		},
 	}

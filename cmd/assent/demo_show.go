@@ -14,13 +14,14 @@ import (
 // colours on a terminal that wants them.
 type stage struct {
 	out    io.Writer
+	lang   language // of what is said of reasons; the story is in English
 	width  int
 	colour bool
 	err    error // the first one of out; nothing is written after it
 }
 
-func newStage(out io.Writer) *stage {
-	s := &stage{out: out, width: 96}
+func newStage(out io.Writer, lang language) *stage {
+	s := &stage{out: out, lang: lang, width: 96}
 	f, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return s
@@ -130,24 +131,28 @@ func (s *stage) step(st *step, a *answer) {
 	s.line("   " + s.paint(faint, padded(st.as, whoColumn)) + padded(st.tells, whatColumn) +
 		s.paint(faint, padded(clause, clauseColumn)+fmt.Sprintf("%*s ", seqColumn, seq)) + s.paint(mark, shown(said)))
 	if a.Error != nil {
-		s.why(a.Error.Reason + ": " + a.Error.Message)
+		why := a.Error.Reason + ": " + a.Error.Message
+		if s.lang != english {
+			why = s.lang.explain(a.Error)
+		}
+		s.why(why)
 	}
 	if a.Decision != nil {
 		s.reasons(decoded(a.Decision))
 	}
 }
 
-// reasons shows why a decision is what it is: each clause with what it says, and
-// what of the ledger it rests on.
+// reasons shows why a decision is what it is: each clause and code with what they
+// mean, and what of the ledger it rests on.
 func (s *stage) reasons(decision item) {
 	list, _ := decision["reasons"].([]any)
 	for _, r := range list {
-		r, _ := r.(map[string]any)
-		line := text(r["clause"]) + " " + text(r["code"])
-		if gloss := glosses[text(r["clause"])]; gloss != "" {
-			line += ": " + gloss
+		line := codes([]any{r})
+		rests := strings.TrimPrefix(reasons([]any{r}, ""), line)
+		if sentence := s.lang.meaning(r); sentence != "" {
+			line += ": " + sentence
 		}
-		if rests := strings.TrimPrefix(reasons([]any{r}, ""), text(r["clause"])+" "+text(r["code"])); rests != "" {
+		if rests != "" {
 			line += " (" + strings.TrimSpace(rests) + ")"
 		}
 		s.why(line)
@@ -275,18 +280,38 @@ func padded(text string, width int) string {
 	return text + strings.Repeat(" ", max(1, width-wide(text)))
 }
 
-// folded breaks the text into lines of at most so many columns.
+// folded breaks the text into lines of at most so many columns: between words, and
+// in Chinese between characters.
 func folded(text string, width int) (lines []string) {
 	line := ""
 	for _, w := range strings.Fields(text) {
-		if line != "" && wide(line)+1+wide(w) > width {
-			lines = append(lines, line)
-			line = ""
+		gap := " "
+		for _, piece := range pieces(w) {
+			if line != "" && wide(line+gap+piece) > width {
+				lines = append(lines, line)
+				line = ""
+			}
+			if line != "" {
+				line += gap
+			}
+			line += piece
+			gap = ""
 		}
-		if line != "" {
-			line += " "
-		}
-		line += w
 	}
 	return append(lines, line)
+}
+
+// pieces are what a word may be broken into: one, or in Chinese its characters, each
+// with the marks that don't begin a line, or don't end one.
+func pieces(word string) (all []string) {
+	start, last := 0, rune(0)
+	for i, r := range word {
+		broad := wide(string(r)) == 2 || wide(string(last)) == 2
+		if i > 0 && broad && !strings.ContainsRune("，。；：、）》", r) && !strings.ContainsRune("（《", last) {
+			all = append(all, word[start:i])
+			start = i
+		}
+		last = r
+	}
+	return append(all, word[start:])
 }

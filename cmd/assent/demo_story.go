@@ -160,18 +160,3 @@ func withExplanation(s step) step {
 	s.explain = true
 	return s
 }
-
-// glosses say in a few words to whom a clause of the statement opens data, or what
-// it demands of them, for those that the story comes by. The statement governs.
-var glosses = map[string]string{
-	"II.1":  "with the client's consent, which can be traced",
-	"II.2":  "authorised, because of a need to know",
-	"II.4":  "sensitive data, to those alone for whom it was opened",
-	"II.5":  "destroyed by the retention rules, or at the client's word",
-	"III.1": "staff, whose work is on the client's matter",
-	"III.3": "whom the client designated, by a paper that suffices",
-	"III.5": "in a designee's place, by the client's special word alone",
-	"IV.1":  "whom the client named in writing, and nobody else",
-	"IV.2":  "until the client names others in writing, its contact alone",
-	"P.2":   "staff, trained to handle client data",
-}

@@ -43,7 +43,7 @@ func TestDemoGivesDocuments(t *testing.T) {
 func TestDemoFailsWhereTheLedgerAnswersOtherwise(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var out, errs bytes.Buffer
-	d := &demo{app: &app{out: &out, errs: &errs}, stage: newStage(&out), story: []scene{{title: "Another", steps: []step{
+	d := &demo{app: &app{out: &out, errs: &errs}, stage: newStage(&out, english), story: []scene{{title: "Another", steps: []step{
 		asking("label", "nobody", "service", "", "Nobody asks", "granted III.3 designated"),
 	}}}}
 	require.ErrorContains(t, d.run(t.Context()), `is "denied II.0 unknown-client, II.0 unknown-party"`)

@@ -133,7 +133,7 @@ func TestLawIsPure(t *testing.T) {
 	}
 }
 
-// TestLawCanBeReadWhole: under 4,000 lines, comments and empty ones aside.
+// TestLawCanBeReadWhole: at most 4,400 lines, comments and empty ones aside (docs/decisions/0008).
 func TestLawCanBeReadWhole(t *testing.T) {
 	lines := 0
 	for _, name := range lawFiles(t) {
@@ -145,5 +145,5 @@ func TestLawCanBeReadWhole(t *testing.T) {
 			}
 		}
 	}
-	require.Less(t, lines, 4000, "the law has grown too long to be read")
+	require.LessOrEqual(t, lines, 4400, "the law has grown too long to be read")
 }

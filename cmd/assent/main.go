@@ -47,7 +47,7 @@ var errUnusable = errors.New("the input is unusable")
 // complain writes an error to stderr: one paragraph, after the program's name,
 // with nothing in it that a terminal would obey.
 func (a *app) complain(err error) {
-	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' })
+	lines := strings.FieldsFunc(a.lang.explain(err), func(r rune) bool { return r == '\n' })
 	for i := range lines {
 		lines[i] = shown(strings.TrimSpace(lines[i]))
 	}

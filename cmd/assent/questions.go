@@ -27,16 +27,46 @@ var asked = map[string]words{
 		example: "  assent trail --as auditor --client acme --decision denied",
 		print:   columns("seq", "time", "type", "actor", "subject", column{"what", whatHappened}),
 	},
+	"trace": askTrace,
 	"explain": {
 		short:   "why an access was decided so, derived anew from history",
 		long:    "An attempt or a request is wanted.",
 		example: "  assent explain --as auditor --attempt 0191e7a4-8000-7000-8000-00000000002a",
 		print:   printExplained,
 	},
+	"redecide": {
+		short: "derive every recorded decision anew, and report every difference",
+		long: "Every access, every refusal and every other command is derived anew from what was recorded before it, signatures included. " +
+			"It exits with 1 where anything differs.",
+		example: "  assent redecide --as auditor --from 2026-01-01T00:00:00Z",
+		print:   printRedecided,
+		verdict: func(items []item) error {
+			for _, it := range items {
+				if n, ok := it["differences"].(json.Number); ok && n != "0" {
+					return fmt.Errorf("%s events differ from what the law makes of what was recorded before them (II.1); `assent verify` says which is the first", n)
+				}
+			}
+			return nil
+		},
+	},
+	"reviews": {
+		short:   "when management looked at the authorisations",
+		example: "  assent reviews --as manager",
+		print:   columns("review", "title", "state", "opened", "openedBy", "closed", "closedBy", "statement", "seq"),
+	},
+	"review": {
+		short: "the authorisations of a review, their use and the verdicts; its subcommands hold one and write its record",
+		long: `They are shown as they were when it was opened, used as they were since the last one was closed. With --unseen those
+			that were issued and ended before it was opened, which no review looked at.`,
+		example: "  assent review --as manager --review rv-1",
+		print: columns("client", "authorization", "party", "issuedBy", "need", "overdue", "granted", "denied", "lastUsed", "verdict",
+			"decidedBy", column{"since", sinceReview}),
+	},
 	"records": {
 		short:   "a client's records",
 		example: "  assent records --as clerk --client acme",
-		print:   columns("record", "title", "class", "medium", "encrypted", "engagement", "custody", "retention", "state", "seq"),
+		print: columns("record", "title", "class", "medium", "encrypted", "engagement", "custody", "retention",
+			column{"state", stateOfRecord}, "seq"),
 	},
 	"clients": {
 		short:   "the data subjects",
@@ -59,6 +89,14 @@ var asked = map[string]words{
 		example: "  assent engagements --as clerk --client acme",
 		print:   columns("engagement", "client", "purposes", "evidence", "state", "seq"),
 	},
+	"violations":  askViolations,
+	"destruction": askDestruction,
+	"notices":     askNotices,
+	"inquiries":   askInquiries,
+	"terms":       askTerms,
+	"approvals":   askApprovals,
+	"holds":       askHolds,
+	"editions":    askEditions,
 	"identities": {
 		short:   "the actors, their roles and keys",
 		example: "  assent identities --as admin",
@@ -182,6 +220,27 @@ func stateOfRight(it item) string {
 	return "ended"
 }
 
+// sinceReview is what has become of an authorisation since the review was opened.
+func sinceReview(it item) string {
+	var parts []string
+	switch {
+	case it["ended"] != nil:
+		parts = append(parts, "ended #"+text(it["ended"]))
+	case it["inForce"] == false:
+		parts = append(parts, "ran out")
+	}
+	if it["changed"] != nil {
+		parts = append(parts, "narrowed #"+text(it["changed"]))
+	}
+	if it["again"] != nil {
+		parts = append(parts, "issued again: "+again(it))
+	}
+	if it["takenBefore"] != nil {
+		parts = append(parts, "taken before #"+text(it["takenBefore"]))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // whatHappened is one event in one line: the decision or the refusal first, then
 // what the command said.
 func whatHappened(it item) string {
@@ -251,7 +310,7 @@ func printExplained(p *printer, items []item) error {
 			if _, err := fmt.Fprintf(p.out, "%s\n", shown(which+": "+text(d["decision"])+" by edition "+text(d["edition"])+", rules "+text(d["rules"]))); err != nil {
 				return err
 			}
-			if err := printReasons(p.out, d["reasons"]); err != nil {
+			if err := printReasons(p, d["reasons"]); err != nil {
 				return err
 			}
 		}
@@ -271,7 +330,7 @@ func printExplained(p *printer, items []item) error {
 // statusOrder is the order in which people read a status; what else it says comes
 // after.
 var statusOrder = []string{"ledger", "name", "seq", "time", "edition", "openViolations", "overdueAuthorizations",
-	"dueForDestruction", "lateNotices", "withoutParty", "lastReview", "checkpoint", "alarms"}
+	"overdueSoon", "dueForDestruction", "lateNotices", "withoutParty", "lastReview", "checkpoint", "alarms"}
 
 func printStatus(p *printer, items []item) error {
 	for _, it := range items {
@@ -302,9 +361,15 @@ func decoded(d *domain.Decision) item {
 	return it
 }
 
-func printReasons(out io.Writer, v any) error {
-	for line := range strings.Lines(reasons(v, "\n")) {
-		if _, err := fmt.Fprintln(out, "  "+shown(strings.TrimRight(line, "\n"))); err != nil {
+// printReasons prints each reason, and below it what its clause and code mean.
+func printReasons(p *printer, v any) error {
+	list, _ := v.([]any)
+	for _, r := range list {
+		said := "  " + shown(reasons([]any{r}, "")) + "\n"
+		if sentence := p.lang.meaning(r); sentence != "" {
+			said += "    " + sentence + "\n"
+		}
+		if _, err := io.WriteString(p.out, said); err != nil {
 			return err
 		}
 	}

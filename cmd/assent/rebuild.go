@@ -36,7 +36,7 @@ func (s *service) rebuild(ctx context.Context, a *app) error {
 	if err := s.home.take(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.openEvents, s.openStore} {
+	for _, step := range []func(context.Context) error{s.openEvents, s.openNotary, s.openStore} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ type app struct {
 	data, server       string // which ledger
 	as, file, keysPath string // who
 	json               bool
+	lang               language // that people are spoken to in
 
 	in        io.Reader
 	out, errs io.Writer
@@ -57,7 +58,10 @@ every access by the Confidentiality Statement. What it has recorded can't be cha
 	f.StringVar(&a.as, "as", env("ASSENT_AS", ""), "`name` of the identity that acts, ASSENT_AS")
 	f.StringVar(&a.file, "identity", env("ASSENT_IDENTITY", ""), "key `file` of the identity that acts, ASSENT_IDENTITY")
 	f.BoolVar(&a.json, "json", false, "print the documents, one a line, instead of tables")
+	a.lang = languageOf(os.Getenv)
+	f.Var(&a.lang, "lang", "`language` of the sentences about clauses, zh or en; where left out that of LC_ALL, LC_MESSAGES or LANG")
 	_ = root.RegisterFlagCompletionFunc("as", a.completeIdentity)
+	_ = root.RegisterFlagCompletionFunc("lang", cobra.FixedCompletions(languages[:], cobra.ShellCompDirectiveNoFileComp))
 	root.AddGroup(
 		&cobra.Group{ID: groupLedger, Title: "The ledger:"},
 		&cobra.Group{ID: groupQuestions, Title: "Questions:"},
@@ -66,6 +70,8 @@ every access by the Confidentiality Statement. What it has recorded can't be cha
 	addLedgerCommands(root, a)
 	addQuestions(root, a)
 	addCommands(root, a)
+	addReviewReport(root, a)
+	addCertificate(root, a)
 	root.SetHelpCommandGroupID(groupLedger)
 	root.SetCompletionCommandGroupID(groupLedger)
 	return root
@@ -73,7 +79,7 @@ every access by the Confidentiality Statement. What it has recorded can't be cha
 
 // addLedgerCommands adds what is about the ledger as a whole.
 func addLedgerCommands(root *cobra.Command, a *app) {
-	for _, make := range []func(*app) *cobra.Command{initCommand, serveCommand, demoCommand, applyCommand, replayCommand, watchCommand, rebuildCommand, benchCommand} {
+	for _, make := range []func(*app) *cobra.Command{initCommand, serveCommand, demoCommand, applyCommand, replayCommand, watchCommand, proveCommand, verifyCommand, exportCommand, repairCommand, witnessCommand, rebuildCommand, benchCommand} {
 		cmd := make(a)
 		cmd.GroupID = groupLedger
 		root.AddCommand(cmd)

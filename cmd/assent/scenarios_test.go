@@ -7,8 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,8 +20,8 @@ import (
 	"github.com/qtccc/assent/commands"
 )
 
-// A dealing is a line of testdata/agency.jsonl: what somebody issues and is answered,
-// or a pause until something has run out, or what the next steps are about.
+// A dealing is a line of a scenario: what somebody issues and is answered, or a pause
+// until something has run out, or what the next steps are about.
 type dealing struct {
 	About  string         `json:"about"`
 	Sleep  float64        `json:"sleep"` // seconds
@@ -28,11 +31,25 @@ type dealing struct {
 	Expect any            `json:"expect"` // left out: ok
 }
 
-// TestAgencyServesItsFirstClient: an agency's dealings with an importer, from the
-// first consultation to the destruction of its papers, through the real service.
-func TestAgencyServesItsFirstClient(t *testing.T) {
+// TestScenarios plays testdata/scenarios, each through a real service of its own: an
+// agency's dealings with an importer, from the first consultation to the destruction
+// of its papers, and what a user lives through under each clause of the statement.
+// When it is done, every decision is derived anew from what was recorded before it.
+func TestScenarios(t *testing.T) {
+	paths, err := filepath.Glob("testdata/scenarios/*.jsonl")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".jsonl"), func(t *testing.T) {
+			t.Parallel()
+			playScenario(t, path)
+		})
+	}
+}
+
+func playScenario(t *testing.T, path string) {
 	r := serveFresh(t)
-	b, err := os.ReadFile("testdata/agency.jsonl")
+	b, err := os.ReadFile(path)
 	require.NoError(t, err)
 	var waiting []dealing
 	play := func() {
@@ -58,17 +75,23 @@ func TestAgencyServesItsFirstClient(t *testing.T) {
 		case s.About != "":
 		case s.Sleep > 0:
 			play()
-			<-time.After(time.Duration(s.Sleep * float64(time.Second))) // a retention runs out
+			<-time.After(time.Duration(s.Sleep * float64(time.Second))) // a time runs out
 		default:
 			s.complete()
 			waiting = append(waiting, s)
 		}
 	}
 	play()
+	said, err := r.run("redecide", "--as", "auditor", "--data", r.data)
+	require.NoError(t, err, said)
+	require.Contains(t, said, " 0 differences")
+	require.NoError(t, r.signal(syscall.SIGTERM))
+	said, err = r.run("verify", "--data", r.data)
+	require.NoError(t, err, said)
 }
 
-// complete fills in what a step leaves out: the paper's particulars, and the time
-// that "+30d" stands for.
+// complete fills in what a step leaves out: the paper's particulars, and the times
+// that "+30d" and "+1h" stand for.
 func (s *dealing) complete() {
 	if s.Name == "evidence.file" {
 		sum := sha256.Sum256([]byte(s.Data["evidence"].(string)))
@@ -79,10 +102,15 @@ func (s *dealing) complete() {
 			}
 		}
 	}
-	if until, ok := s.Data["until"].(string); ok {
-		var days int
-		if n, _ := fmt.Sscanf(until, "+%dd", &days); n == 1 {
-			s.Data["until"] = time.Now().AddDate(0, 0, days).UTC().Format(time.RFC3339)
+	for _, name := range []string{"until", "effective"} {
+		at, _ := s.Data[name].(string)
+		if days, ok := strings.CutSuffix(at, "d"); ok { // ParseDuration knows no days
+			if n, err := strconv.Atoi(days); err == nil {
+				at = strconv.Itoa(24*n) + "h"
+			}
+		}
+		if d, err := time.ParseDuration(at); err == nil {
+			s.Data[name] = time.Now().Add(d).UTC().Format(time.RFC3339Nano)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": cmdServe, "stop": cmdStop, "capture": cmdCapture, "seen": cmdSeen,
+			"serve": cmdServe, "halt": cmdStop, "capture": cmdCapture, "seen": cmdSeen,
 		},
 	})
 }
@@ -133,7 +133,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdStop: stop [KILL] ends the service, which exits with 0 unless it is killed.
+// cmdStop: halt [KILL] ends the service, which exits with 0 unless it is killed.
 func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(serving{}).(*served)
 	if s.cmd == nil {

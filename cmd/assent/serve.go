@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,6 +19,7 @@ import (
 	"github.com/qtccc/assent/domain"
 	"github.com/qtccc/assent/eventstore"
 	"github.com/qtccc/assent/eventstore/natsd"
+	"github.com/qtccc/assent/eventstore/notary"
 	"github.com/qtccc/assent/eventstore/vault"
 	"github.com/qtccc/assent/projections"
 )
@@ -24,7 +27,7 @@ import (
 const defaultListen = "127.0.0.1:4222"
 
 func serveCommand(a *app) *cobra.Command {
-	listen := defaultListen
+	listen, archive, twoCopies, asked, w := defaultListen, "", false, []string(nil), witnesses{}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "serve the ledger; make it first where there is none",
@@ -42,7 +45,10 @@ one ends it at once.`,
 			if err != nil {
 				return err
 			}
-			s := &service{home: h, log: a.logger(), listen: listen}
+			if err := w.parse(asked); err != nil {
+				return err
+			}
+			s := &service{home: h, log: a.logger(), listen: listen, archive: archive, twoCopies: twoCopies, witnesses: w, damaged: make(chan error, 1)}
 			defer s.stop()
 			if err = s.start(cmd.Context(), plan{Name: "assent"}); err == nil {
 				err = s.admit()
@@ -53,13 +59,23 @@ one ends it at once.`,
 			if _, err := fmt.Fprintf(a.out, "assent: serving ledger %s on nats://%s\n", h.card.Ledger, s.nats.Addr()); err != nil {
 				return fmt.Errorf("say that it serves: %w", err)
 			}
-			<-cmd.Context().Done()
-			s.log.Info("stopping: finishing what is under way")
-			return nil
+			select {
+			case <-cmd.Context().Done():
+				s.log.Info("stopping: finishing what is under way")
+				return nil
+			case err := <-s.damaged:
+				return mendable(err)
+			}
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", listen, "the `address` to answer on; port 0 picks a free one")
 	_ = cmd.RegisterFlagCompletionFunc("listen", cobra.NoFileCompletions)
+	cmd.Flags().StringVar(&archive, "archive", "", "keep the second copy of the events in this `directory`, best on another disk (default DIR/archive)")
+	_ = cmd.MarkFlagDirname("archive")
+	cmd.Flags().StringArrayVar(&asked, "witness", nil, "have this witness cosign every checkpoint, `URL,KEY`; may be given several times")
+	cmd.Flags().IntVar(&w.need, "witnesses", 0, "how `many` witnesses are to cosign: where fewer do for a minute, status says so")
+	cmd.Flags().BoolVar(&w.stop, "witnesses-or-stop", false, "end where they don't")
+	cmd.Flags().BoolVar(&twoCopies, "two-copies", false, "answer only once the second copy is on its disk too")
 	return cmd
 }
 
@@ -71,10 +87,20 @@ type service struct {
 	home   *home
 	log    *slog.Logger
 	listen string // empty: no port is opened
+	// archive is where the second copy of the events is; empty: in the data directory.
+	// With twoCopies nothing is answered before both have it.
+	archive   string
+	twoCopies bool
+	witnesses witnesses
 
 	// What start made so far, nil where it didn't come to it.
 	nats      *natsd.Server
 	events    *eventstore.Log
+	notary    *notary.Notary
+	scrub     *scrub
+	wrong     atomic.Bool
+	damaged   chan error // holds one: what was found not to be what was recorded; nil: nobody waits
+	scrubbing func()     // stops the scrub, and waits for that
 	store     *projections.Store
 	ring      *vault.Ring
 	gate      *gatekeeper
@@ -105,12 +131,12 @@ func (s *service) start(ctx context.Context, p plan) error {
 	}
 	for _, step := range s.floors() {
 		if err := step(ctx); err != nil {
-			return interrupted(ctx, err)
+			return interrupted(ctx, mendable(err))
 		}
 	}
 	for _, step := range s.opening() {
 		if err := step(ctx); err != nil {
-			return interrupted(ctx, err)
+			return interrupted(ctx, mendable(err))
 		}
 	}
 	return nil
@@ -118,7 +144,7 @@ func (s *service) start(ctx context.Context, p plan) error {
 
 // floors are opened from the stream up.
 func (s *service) floors() []func(context.Context) error {
-	return []func(context.Context) error{s.openRing, s.openEvents, s.openStore, s.openCommands}
+	return []func(context.Context) error{s.openRing, s.openEvents, s.openNotary, s.openStore, s.openCommands}
 }
 
 func interrupted(ctx context.Context, err error) error {
@@ -158,6 +184,11 @@ func (s *service) openEvents(ctx context.Context) (err error) {
 	if _, err := os.Stat(h.path("nats")); h.state == made && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the ledger in %s has lost its events: there is no %s; put it back from a backup", h.data, h.path("nats"))
 	}
+	if aside, err := h.setAside(); err != nil {
+		return fmt.Errorf("copy aside what a stop that was not clean left: %w", err)
+	} else if aside {
+		s.log.Info("the stream was not stopped cleanly: its last blocks are copied aside until nothing was found missing", "dir", h.path(asideDir))
+	}
 	s.gate = newGatekeeper()
 	s.nats, err = natsd.Start(ctx, natsd.Config{
 		StoreDir: h.path("nats"), Name: string(h.card.Ledger), Listen: s.listen, Hold: true, LetIn: s.gate.letIn, Log: s.log,
@@ -187,12 +218,28 @@ func (s *service) openEvents(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *service) openStore(context.Context) (err error) {
+func (s *service) openStore(ctx context.Context) (err error) {
 	tending, stop := context.WithCancel(context.Background())
 	tended := make(chan struct{})
 	s.heap = func() { stop(); <-tended }
 	go func() { defer close(tended); tendHeap(tending) }()
-	s.store, err = projections.OpenStore(s.home.path("models"), projections.Config{Log: s.log})
+	if s.store, err = projections.OpenStore(s.home.path("models"), projections.Config{Log: s.log}); err != nil {
+		return err
+	}
+	return s.nothingMissing(ctx)
+}
+
+// nothingMissing holds the stream against the read models: they take in only what is
+// durable, so where they are ahead of it, something was lost that no checkpoint had
+// yet.
+func (s *service) nothingMissing(ctx context.Context) error {
+	last, err := s.events.Last(ctx)
+	if known, _ := s.store.Position(); err == nil && known > last {
+		err = &notary.Damage{Where: "the stream", Why: fmt.Sprintf("it ends at event %d, and the read models know of %d", last, known)}
+	}
+	if err == nil {
+		err = os.RemoveAll(s.home.path(asideDir))
+	}
 	return err
 }
 
@@ -202,7 +249,7 @@ func (s *service) openCommands(ctx context.Context) (err error) {
 	bar := showProgress("reading what is recorded", -1)
 	s.commands, err = commands.Open(ctx, commands.Config{
 		Ledger: s.home.card.Ledger, Log: s.events, Store: s.store, Ring: s.ring,
-		Added: s.added, Revoked: s.revoked, Say: s.log,
+		Added: s.added, Revoked: s.revoked, Say: s.log, Recorded: s.notary.Take, Copied: s.copied(),
 		Progress: func(done, total uint64) { bar.set(int64(done), int64(total)) },
 	})
 	bar.done()
@@ -291,11 +338,21 @@ func (s *service) admit() error {
 	var err error
 	s.questions, err = projections.Serve(s.doors[1], projections.ServiceConfig{
 		Ledger: s.home.card.Ledger, Store: s.store, Log: s.events, Ring: s.ring, Latest: s.commands.Latest,
-		Alarms: func() []string { return append(s.commands.Alarms(), s.alarms...) }, Logger: s.log,
+		Alarms: s.allAlarms, Proof: s.proof, Logger: s.log,
 	})
 	if err != nil {
 		return err
 	}
+	scrubbing, stop := context.WithCancel(context.Background())
+	scrubbed := make(chan struct{})
+	s.scrubbing = func() { stop(); <-scrubbed }
+	go func() {
+		defer close(scrubbed)
+		var wg sync.WaitGroup
+		wg.Go(func() { s.witnesses.watch(scrubbing, s) })
+		s.scrub.run(scrubbing)
+		wg.Wait()
+	}()
 	if err := s.nats.Admit(); err != nil {
 		return fmt.Errorf("listen on %s: %w; name another address with --listen", s.listen, err)
 	}
@@ -343,14 +400,23 @@ func (s *service) stop() {
 	if s.questions != nil {
 		s.closed("questions", s.questions.Close())
 	}
+	if s.scrubbing != nil {
+		s.scrubbing()
+	}
 	for _, nc := range s.doors {
 		_ = nc.FlushTimeout(time.Second) // the last answers; nobody waits for them longer
+	}
+	if s.notary != nil {
+		s.closed("archive", s.notary.Close())
 	}
 	if s.events != nil {
 		s.closed("events", s.events.Close())
 	}
 	if s.nats != nil {
 		s.nats.Stop()
+		if s.questions != nil && !s.wrong.Load() {
+			s.closed("stream", s.home.noteStop())
+		}
 	}
 	if s.store != nil {
 		s.closed("read models", s.store.Close())

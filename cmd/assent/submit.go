@@ -28,15 +28,7 @@ func (a *app) submit(ctx context.Context, plain *commands.Plain, data map[string
 	if plain.Data, err = json.Marshal(data); err != nil {
 		return nil, err
 	}
-	h, err := findHome(a.data, a.keysPath)
-	if err != nil {
-		return nil, err
-	}
-	who, err := a.who(h.keys)
-	if err != nil {
-		return nil, err
-	}
-	c, err := a.dial(ctx, who)
+	c, err := a.come(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +52,7 @@ func (a *app) report(plain *commands.Plain, ans *answer) error {
 	case a.json:
 		return nil
 	}
-	return ans.tell(a.out)
+	return ans.tell(&printer{out: a.out, lang: a.lang})
 }
 
 // command sends one command and waits for its answer.

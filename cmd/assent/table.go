@@ -14,7 +14,9 @@ import (
 // a terminal would take for an instruction is written out.
 type printer struct {
 	out    io.Writer
-	widths []int // of the columns so far; nil until the head is written
+	lang   language // of what is said of reasons
+	widths []int    // of the columns so far; nil until the head is written
+	trace  tracePart
 }
 
 // table writes a page: columns two blanks apart, the last one ragged.

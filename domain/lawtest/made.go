@@ -1,16 +1,44 @@
 package lawtest
 
-import "github.com/qtccc/assent/domain"
+import (
+	"slices"
+
+	"github.com/qtccc/assent/domain"
+)
 
 // made is what there is to be named by later commands.
 type made struct {
-	parties, papers []domain.ID
-	clients         []domain.ID
-	records         map[domain.ID][]domain.ID // by client
-	engagements     map[domain.ID][]domain.ID
-	rights          map[domain.RightKind][]right
-	filed           []*domain.EvidenceFile
+	parties, papers, reviews, inquiries []domain.ID
+	clients, gone                       []domain.ID               // those erased apart
+	erased                              []domain.ID               // parties
+	actors                              []actor                   // not revoked
+	records, engagements                map[domain.ID][]domain.ID // by client
+	rights                              map[domain.RightKind][]right
+	filed                               []*domain.EvidenceFile
+	missing                             []missing
+	terms, holds                        []of
+	approvals                           []*domain.ApprovalGive
+	// wanted is the access that an approval was asked for.
+	wanted     map[*domain.ApprovalGive]*domain.AccessRequest
+	violations []domain.UUID
+	edition    int
+	// leaving is whom or what is being erased.
+	leaving *domain.ErasureApprove
 }
+
+type actor struct {
+	id   domain.ID
+	role domain.Role
+}
+
+// missing is a paper that was looked for and isn't there.
+type missing struct {
+	kind domain.EvidenceKind
+	of   domain.ID
+}
+
+// of is what has its id in a client.
+type of struct{ client, id domain.ID }
 
 // A right as it was made.
 type right struct {
@@ -24,13 +52,19 @@ type right struct {
 func (m *made) note(e *domain.Event) {
 	if m.records == nil {
 		m.records, m.engagements = map[domain.ID][]domain.ID{}, map[domain.ID][]domain.ID{}
-		m.rights = map[domain.RightKind][]right{}
+		m.rights, m.wanted = map[domain.RightKind][]right{}, map[*domain.ApprovalGive]*domain.AccessRequest{}
 	}
 	if e.Refusal != nil {
 		return
 	}
 	add := func(kind domain.RightKind, r right) { m.rights[kind] = append(m.rights[kind], r) }
 	switch d := e.Data.(type) {
+	case *domain.LedgerOpen:
+		m.actors, m.edition = append(m.actors, actor{d.Admin.Actor, domain.Admin}), d.Policy.Edition
+	case *domain.IdentityAdd:
+		m.actors = append(m.actors, actor{d.Actor, d.Role})
+	case *domain.IdentityRevoke:
+		m.actors = slices.DeleteFunc(m.actors, func(a actor) bool { return a.id == d.Actor })
 	case *domain.PartyRegister:
 		m.parties = append(m.parties, d.Party)
 	case *domain.ClientRegister:
@@ -57,5 +91,40 @@ func (m *made) note(e *domain.Event) {
 		add(domain.Consented, right{d.Client, d.Consent, d.Party, "", d.Scope, d.Purposes, d.Actions})
 	case *domain.AuthorizationIssue:
 		add(domain.Authorized, right{d.Client, d.Authorization, d.Party, "", d.Scope, d.Purposes, d.Actions})
+	default:
+		m.noteRest(e)
+	}
+}
+
+func (m *made) noteRest(e *domain.Event) {
+	switch d := e.Data.(type) {
+	case *domain.AccessRequest:
+		if e.Decision.Violation == e.ID {
+			m.violations = append(m.violations, e.ID)
+		}
+	case *domain.ViolationReport:
+		m.violations = append(m.violations, e.ID)
+	case *domain.TermsAgree:
+		m.terms = append(m.terms, of{d.Client, d.Terms})
+	case *domain.TermsEnd:
+		m.terms = slices.DeleteFunc(m.terms, func(t of) bool { return t == of{d.Client, d.Terms} })
+	case *domain.ApprovalGive:
+		m.approvals = append(m.approvals, d)
+	case *domain.HoldPlace:
+		m.holds = append(m.holds, of{d.Client, d.Hold})
+	case *domain.ReviewOpen:
+		m.reviews = append(m.reviews, d.Review)
+	case *domain.InquiryReceive:
+		m.inquiries = append(m.inquiries, d.Inquiry)
+	case *domain.PolicyPublish:
+		m.edition = d.Edition
+	case *domain.ErasureApprove:
+		if d.Client != "" {
+			m.clients = slices.DeleteFunc(m.clients, func(id domain.ID) bool { return id == d.Client })
+			m.gone = append(m.gone, d.Client)
+		} else if d.Party != "" {
+			m.erased = append(m.erased, d.Party)
+		}
+		m.leaving = nil
 	}
 }

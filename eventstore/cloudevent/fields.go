@@ -92,6 +92,11 @@ var closedSets = map[reflect.Type][]string{
 	reflect.TypeFor[domain.Class]():        texts(domain.Classes),
 	reflect.TypeFor[domain.Medium]():       texts(domain.Media),
 	reflect.TypeFor[domain.Method]():       texts(domain.Methods),
+	reflect.TypeFor[domain.Effect]():       texts(domain.Effects),
+	reflect.TypeFor[domain.Finding]():      texts(domain.Findings),
+	reflect.TypeFor[domain.VerdictWord]():  texts(domain.Verdicts),
+	reflect.TypeFor[domain.InquiryKind]():  texts(domain.InquiryKinds),
+	reflect.TypeFor[domain.Addressee]():    texts(domain.Addressees),
 	reflect.TypeFor[domain.RetentionStart](): {
 		string(domain.AfterRegistration), string(domain.AfterEngagement)},
 }

@@ -117,9 +117,12 @@ func requestSize(t *testing.T, name string, data []byte, fields []cloudevent.Fie
 
 // grow makes a list of the object longer, the one that isn't a closed set's first.
 func grow(object map[string]any) bool {
-	for _, name := range []string{"records", "contacts", "designees", "scope", "purposes"} {
+	for _, name := range []string{"rules", "records", "contacts", "designees", "scope", "purposes"} {
 		switch v := object[name].(type) {
 		case []any:
+			if name == "rules" {
+				return grow(v[0].(map[string]any))
+			}
 			object[name] = append(v, v[0])
 			return true
 		case map[string]any:
@@ -133,9 +136,13 @@ func grow(object map[string]any) bool {
 
 // shorter takes back what grow did last.
 func shorter(object map[string]any) map[string]any {
-	for _, name := range []string{"records", "contacts", "designees", "scope", "purposes"} {
+	for _, name := range []string{"rules", "records", "contacts", "designees", "scope", "purposes"} {
 		switch v := object[name].(type) {
 		case []any:
+			if name == "rules" {
+				shorter(v[0].(map[string]any))
+				return object
+			}
 			object[name] = v[1:]
 			return object
 		case map[string]any:

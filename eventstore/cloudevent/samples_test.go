@@ -2,6 +2,7 @@ package cloudevent_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
@@ -29,6 +30,7 @@ const ledger = "0191e7a4-7c1b-7d6e-9f00-3a5b8c2d1e4f"
 // what became of it. Its sequence is its line, so lines are only added at the end.
 type sample struct {
 	As, Subject, Name, Shape string
+	Seals                    string // where it isn't the subject
 	Data                     map[string]any
 	Decision                 *domain.Decision
 	Refusal                  *domain.Refusal
@@ -108,10 +110,10 @@ func (s *sample) document(t testing.TB) *cloudevent.Document {
 		s.Data[f.Name] = "sha256:" + hex.EncodeToString(sum[:])
 		if s.Refusal == nil {
 			if d.Sealed == nil {
-				d.Sealed = &cloudevent.Sealed{Of: s.Subject, Gen: 1}
+				d.Sealed = &cloudevent.Sealed{Of: cmp.Or(s.Seals, s.Subject), Gen: 1}
 			}
 			d.Sealed.Boxes = append(d.Sealed.Boxes, cloudevent.Box{
-				Field: "/" + f.Name, Box: seal(t, s.Subject, string(d.ID), "/"+f.Name, opening)})
+				Field: "/" + f.Name, Box: seal(t, d.Sealed.Of, string(d.ID), "/"+f.Name, opening)})
 		}
 	}
 	if d.Sealed != nil {

@@ -1,0 +1,313 @@
+package lawtest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/qtccc/assent/domain"
+)
+
+// Request makes up an access request. Most are of somebody who was given a right for
+// what it was given for, some of just anybody, some by an approval.
+func (l *Ledger) Request(c Chance) *domain.AccessRequest {
+	if g := l.approval(c); g != nil && c(12) == 0 {
+		return l.approved(c, g)
+	}
+	if c(12) == 0 {
+		if r := l.passing(c); r != nil {
+			return r
+		}
+	}
+	of := l.client(c)
+	r := &domain.AccessRequest{Client: of, Record: l.record(c, of), Party: l.party(c), Action: pick(c, domain.Actions...),
+		Purpose: domain.ID(pick(c, domain.Purposes...))}
+	if c(4) > 0 {
+		l.aim(c, r)
+	}
+	switch {
+	case r.Action == domain.Transfer && c(9) > 0:
+		r.Recipient = pick(c, l.party(c), l.holder(c, r), l.holder(c, r), l.holder(c, r), "buyer", "nmpa")
+	case r.Action == domain.Modify && c(9) > 0:
+		r.Confirmation = l.paper(c, domain.ModificationConfirmation, r.Client)
+	}
+	switch c(28) {
+	case 0, 1:
+		r.BehalfOf = l.outsider(c)
+	case 2:
+		r.Bearer = l.party(c)
+	case 3:
+		r.Party, r.Bearer = "firm", "lawyer"
+	case 4:
+		r.Party, r.Bearer = "courier", "driver"
+	case 5:
+		r.Client, r.Party = pick(c, r.Client, "nobody"), pick(c, r.Party, "nobody")
+	case 6:
+		r.Purpose = "curiosity"
+	case 7:
+		if g := l.approval(c); g != nil {
+			r.Approval = g.Approval
+		}
+	case 8:
+		if r.Action == domain.Transfer {
+			r.Recipient = "nobody"
+		}
+	}
+	return r
+}
+
+// aim makes the request one that a right may cover.
+func (l *Ledger) aim(c Chance, r *domain.AccessRequest) {
+	var rights []right
+	for _, kind := range []domain.RightKind{domain.Designated, domain.Authorized, domain.Consented, domain.Delegated} {
+		if len(l.made.rights[kind]) > 0 && (rights == nil || c(2) == 0) {
+			rights = l.made.rights[kind]
+		}
+	}
+	if rights == nil || c(8) == 0 {
+		r.Party, r.Action = "li", domain.Consult
+		return
+	}
+	t := late(c, 8, rights)
+	r.Client, r.Party, r.BehalfOf, r.Action = t.client, t.party, t.principal, domain.Consult
+	if t.actions != nil {
+		r.Action = pick(c, t.actions...)
+	}
+	if slices.Contains(t.actions, domain.Transfer) && c(2) == 0 {
+		r.Action = domain.Transfer
+	}
+	if t.purposes != nil {
+		r.Purpose = domain.ID(pick(c, t.purposes...))
+	}
+	if r.Record = l.record(c, t.client); t.scope.Records != nil {
+		r.Record = t.scope.Records[0]
+	}
+}
+
+// passing is a transfer between two who may, where such are soon found.
+func (l *Ledger) passing(c Chance) *domain.AccessRequest {
+	for range 4 {
+		r := &domain.AccessRequest{Client: l.client(c), Action: domain.Transfer, Purpose: domain.ID(pick(c, domain.Purposes...))}
+		r.Record = l.record(c, r.Client)
+		for range l.made.parties {
+			r.Party = l.party(c)
+			d := domain.DecideAccess(l.View(), r, l.Now, l.Next())
+			if len(d.Reasons) == 1 && d.Reasons[0].Code == "recipient-missing" {
+				r.Recipient = l.holder(c, r)
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// holder is one that could consult the record for this purpose, where there is one.
+func (l *Ledger) holder(c Chance, r *domain.AccessRequest) domain.ID {
+	q := domain.AccessRequest{Client: r.Client, Record: r.Record, Action: domain.Consult, Purpose: r.Purpose}
+	for range 2 * len(l.made.parties) {
+		if q.Party = l.party(c); q.Party != r.Party && domain.DecideAccess(l.View(), &q, l.Now, l.Next()).Granted() {
+			break
+		}
+	}
+	return q.Party
+}
+
+// approval is one of the last that were given; nil where none was.
+func (l *Ledger) approval(c Chance) *domain.ApprovalGive {
+	if len(l.made.approvals) == 0 {
+		return nil
+	}
+	return late(c, 4, l.made.approvals)
+}
+
+// fresh is an approval that was given a moment ago; nil where none was.
+func (l *Ledger) fresh() *domain.ApprovalGive {
+	for _, e := range l.Events[max(0, len(l.Events)-4):] {
+		if g, ok := e.Data.(*domain.ApprovalGive); ok && e.Refusal == nil && l.made.wanted[g] != nil {
+			return g
+		}
+	}
+	return nil
+}
+
+// approved is the access that the approval was asked for, by it.
+func (l *Ledger) approved(c Chance, g *domain.ApprovalGive) *domain.AccessRequest {
+	r := domain.AccessRequest{}
+	if w := l.made.wanted[g]; w != nil {
+		r = *w
+		l.made.wanted[g] = nil
+	}
+	r.Client, r.Approval, r.Party, r.Record, r.Action = g.Client, g.Approval, g.Party, g.Record, g.Action
+	r.Purpose, r.Recipient = domain.ID(g.Purpose), g.Recipient
+	if r.Action == domain.Modify {
+		r.Confirmation = l.paper(c, domain.ModificationConfirmation, r.Client)
+	}
+	return &r
+}
+
+// wanting is the last access that was denied for want of an approval alone; nil
+// where none was.
+func (l *Ledger) wanting() *domain.AccessRequest {
+	for i := len(l.Events) - 1; i >= max(0, len(l.Events)-30); i-- {
+		if d := l.Events[i].Decision; d != nil && len(d.Reasons) == 1 && d.Reasons[0].Code == "approval-missing" {
+			return l.Events[i].Data.(*domain.AccessRequest)
+		}
+	}
+	return nil
+}
+
+// special makes up special terms, their end, and approvals of what they want
+// approved.
+func (l *Ledger) special(c Chance) domain.Data {
+	r := l.wanting()
+	switch {
+	case r != nil && c(4) > 0:
+		return l.approve(c, r)
+	case c(6) == 0:
+		return l.approve(c, l.Request(c))
+	case len(l.made.terms) < 4 && c(3) > 0:
+		return l.terms(c)
+	}
+	t := of{l.client(c), "none"}
+	if len(l.made.terms) > 0 {
+		t = pick(c, l.made.terms...)
+	}
+	return &domain.TermsEnd{Client: t.client, Terms: t.id, Evidence: l.ending(c, t.client)}
+}
+
+// ending is a paper by which the client agreed no terms yet; where there is none, it
+// is likely to be filed next.
+func (l *Ledger) ending(c Chance, of domain.ID) domain.ID {
+	agreed := map[domain.Digest]bool{}
+	for _, e := range l.Events {
+		if t, ok := e.Data.(*domain.TermsAgree); ok && e.Refusal == nil && t.Client == of {
+			for _, f := range l.made.filed {
+				if f.Evidence == t.Evidence {
+					agreed[f.SHA256] = true
+				}
+			}
+		}
+	}
+	for _, f := range l.made.filed {
+		known, _ := l.View().Get(domain.Key{Kind: domain.KindEvidence, C: string(f.Evidence)})
+		if f.Client == of && f.Kind == domain.SpecialTerms && f.Signed && !agreed[f.SHA256] && known.Fact.(*domain.Evidence).Voided == 0 && c(6) > 0 {
+			return f.Evidence
+		}
+	}
+	l.made.missing = append(l.made.missing, missing{domain.SpecialTerms, of})
+	return l.paper(c, domain.SpecialTerms, of)
+}
+
+// approve makes up an approval of the access.
+func (l *Ledger) approve(c Chance, of *domain.AccessRequest) domain.Data {
+	r := *of
+	if r.Action == domain.Transfer && r.Recipient == "" {
+		r.Recipient = l.party(c)
+	}
+	if r.Purpose == "curiosity" {
+		r.Purpose = domain.ID(domain.Fees)
+	}
+	g := &domain.ApprovalGive{Client: r.Client, Approval: l.next("g"), Party: r.Party, Record: r.Record, Action: r.Action,
+		Purpose: domain.Purpose(r.Purpose), Recipient: r.Recipient, Until: l.day(c, 60), Evidence: l.attached(c, r.Client)}
+	l.made.wanted[g] = &r
+	return g
+}
+
+// terms makes up special terms, of rules that leave most accesses alone.
+func (l *Ledger) terms(c Chance) domain.Data {
+	t := &domain.TermsAgree{Client: l.client(c), Terms: l.next("t"), Rules: []domain.TermsRule{}}
+	t.Evidence = l.paper(c, domain.SpecialTerms, t.Client)
+	for range c(3) {
+		t.Rules = append(t.Rules, l.rule(c, t.Client))
+	}
+	if c(3) > 0 {
+		t.Until = l.day(c, 90)
+	}
+	return t
+}
+
+func (l *Ledger) rule(c Chance, of domain.ID) domain.TermsRule {
+	r := domain.TermsRule{Effect: pick(c, append(domain.Effects, domain.Approve, domain.Approve)...)}
+	if r.Effect != domain.Approve || c(3) == 0 {
+		if c(3) > 0 {
+			r.Parties = []domain.ID{l.party(c), l.outsider(c)}[c(2):]
+		}
+		if r.Parties == nil || c(2) == 0 {
+			r.Categories = atLeast(c, domain.Categories)
+		}
+	}
+	switch c(4) {
+	case 0:
+		r.Purposes = atLeast(c, domain.Purposes)
+	case 1:
+		r.Records = []domain.ID{l.record(c, of)}
+	case 2:
+		r.Classes = []domain.Class{pick(c, domain.Classes...)}
+	}
+	if c(3) > 0 {
+		r.Actions = atLeast(c, domain.Actions)
+	}
+	return r
+}
+
+// lend makes up loans of what somebody was granted access to within a day, returns,
+// and accesses to what can be lent.
+func (l *Ledger) lend(c Chance) domain.Data {
+	for i := len(l.Events) - 1; i >= 0 && l.Now.Sub(l.Events[i].Time) <= 24*time.Hour; i-- {
+		r, ok := l.Events[i].Data.(*domain.AccessRequest)
+		if !ok || l.Events[i].Type != "access.granted" || !l.physical(r.Client, r.Record) || c(3) == 0 {
+			continue
+		}
+		out := &domain.RecordLend{Client: r.Client, Record: r.Record, Holder: r.Party}
+		if other := pick(c, r.Bearer, r.Recipient); other != "" {
+			out.Holder = other
+		}
+		if c(2) == 0 {
+			out.Until = l.until(c)
+		}
+		return out
+	}
+	of := l.client(c)
+	if record := l.lent(of); record != "none" && c(3) == 0 {
+		return &domain.RecordReturn{Client: of, Record: record}
+	}
+	if c(8) == 0 {
+		return &domain.RecordLend{Client: of, Record: pick(c, l.record(c, of), "original"), Holder: l.party(c)}
+	}
+	r := l.Request(c)
+	r.Record = "original"
+	return r
+}
+
+// lent is one of the client's records that is lent; none where none is.
+func (l *Ledger) lent(of domain.ID) domain.ID {
+	for k, known := range l.View().List(domain.KindRecord, string(of), "") {
+		if known.Fact.(*domain.Record).Lent != 0 {
+			return domain.ID(k.C)
+		}
+	}
+	return "none"
+}
+
+// physical says whether the record is one that can be lent.
+func (l *Ledger) physical(of, id domain.ID) bool {
+	known, ok := l.View().Get(domain.Key{Kind: domain.KindRecord, A: string(of), C: string(id)})
+	return ok && known.Fact.(*domain.Record).Medium == domain.Physical
+}
+
+// months is a period that is tighter than every longer one of its kind, from
+// whatever day it runs.
+func months(n int) domain.Period { return domain.Period{Months: n} }
+
+// publish makes up an edition as tight as the last, or tighter.
+func (l *Ledger) publish(c Chance) *domain.PolicyPublish {
+	last := domain.EditionInForce(l.View(), l.Now.Add(10_000*time.Hour))
+	p := &domain.PolicyPublish{Edition: l.made.edition + 1 + c(2), Major: c(2) == 0, SHA256: Digest(7), ReviewEvery: last.ReviewEvery,
+		NoticeWithin: last.NoticeWithin, Summary: Text(1)}
+	if n := last.ReviewEvery.Months; n > 1 && c(3) > 0 {
+		p.ReviewEvery = months(n - 1 - c(n-1))
+	}
+	if c(2) == 0 {
+		p.Effective = domain.Time{Time: l.Now.AddDate(0, 0, c(40))}
+	}
+	return p
+}

@@ -1,0 +1,68 @@
+package projections
+
+import (
+	"fmt"
+
+	"github.com/qtccc/assent/domain"
+	"github.com/qtccc/assent/eventstore/cloudevent"
+)
+
+// A derivation derives one event anew, on the view of what was recorded before it.
+// What deciding took from outside history stands in the event, and is an input.
+type derivation struct {
+	view  domain.View
+	doc   *cloudevent.Document
+	event *domain.Event
+	out   domain.Outcome // what the law makes of it; zero where it didn't come to that
+}
+
+// differs says how the event differs from what the keys and the law make of its
+// command, empty where it doesn't. Signed is asked whether a key made its signature.
+func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
+	d, e := r.doc, r.event
+	if d.Rules > domain.Rules {
+		return fmt.Sprintf("it was made by version %d of the rules, and this program knows up to %d: use a later one", d.Rules, domain.Rules)
+	}
+	proof, why := r.proof()
+	if why != "" {
+		return why
+	}
+	if d.Connection == "" && !signed(proof) {
+		return "the key of " + string(d.Actor) + " that was in force did not sign its command"
+	}
+	out := domain.Decide(r.view, &domain.Command{ID: d.Command, Actor: d.Actor, Name: d.Name, Key: proof, Data: e.Data, Observed: d.Observed}, d.Time, d.ID)
+	r.out = out
+	switch {
+	case out.Again != 0:
+		return fmt.Sprintf("its command was answered by event %d already", out.Again)
+	case out.Type == "":
+		return "its command adds nothing: " + out.Fault.Error()
+	case out.Type != d.Type:
+		return "it is " + d.Type + ", and the law makes it " + out.Type
+	case out.Subject.String() != d.Subject.String():
+		return "it is about " + d.Subject.String() + ", and the law has it about " + out.Subject.String()
+	case out.Refusal != nil && *out.Refusal != *d.Refusal:
+		return fmt.Sprintf("it was refused by %s %s, and the law refuses it by %s %s", d.Refusal.Clause, d.Refusal.Reason, out.Refusal.Clause, out.Refusal.Reason)
+	case out.Decision != nil && string(cloudevent.AppendDecision(nil, out.Decision)) != string(cloudevent.AppendDecision(nil, d.Decision)):
+		return "its decision is not the one that the law makes"
+	}
+	return ""
+}
+
+// proof is the key that the event's actor proved itself by: of its connection, if it
+// is a gateway, else the one in force.
+func (r *derivation) proof() (key domain.PublicKey, why string) {
+	if open, ok := r.event.Data.(*domain.LedgerOpen); ok && r.event.Seq == 1 {
+		return open.Admin.PublicKey, ""
+	}
+	a, _ := fact[domain.Actor](r.view, domain.Key{Kind: domain.KindActor, C: string(r.event.Actor)})
+	switch {
+	case a == nil || a.Revoked:
+		return "", "its actor " + string(r.event.Actor) + " was not known, or its key not in force"
+	case r.doc.Connection != "" && a.Role != domain.Gateway:
+		return "", "a connection stands for " + string(r.event.Actor) + ", which is no gateway"
+	case r.doc.Connection != "":
+		return r.doc.Connection, ""
+	}
+	return a.PublicKey, ""
+}
