@@ -18,25 +18,32 @@ import (
 func TestTheRowsRefuseAsTheirTextDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := settled(t)
-		text, c := literal{l.Events, l.Now}, chance(t)
-		for range 60 {
-			as, data := l.MakeUp(c)
-			cmd := l.Command(as, data)
-			if c(8) == 0 {
-				cmd.Blank = []string{"/need"}
+		for _, e := range l.Events[7:] {
+			cmd := &domain.Command{Actor: e.Actor, Name: e.Name, Data: e.Data, Observed: e.Observed}
+			if e.Refusal == nil {
+				refusesAsTheText(t, literal{l.Events[:e.Seq-1], e.Time}, cmd, "")
+			} else if e.Refusal.Code == domain.Refused {
+				refusesAsTheText(t, literal{l.Events[:e.Seq-1], e.Time}, cmd, string(e.Refusal.Clause)+" "+e.Refusal.Reason)
 			}
-			out, got := domain.Decide(l.View(), cmd, l.Now, l.Next()), ""
-			if f := out.Fault; f != nil && f.Code != domain.Refused {
-				continue
-			} else if f != nil {
-				got = string(f.Clause) + " " + f.Reason
-			}
-			want, has := text.refusal(cmd)
-			if has && got != want || !has && got == "II.5 erased" {
-				t.Fatalf("%s: %s %+v at %s:\n got %q\nwant %q", as, cmd.Name, data, l.Now, got, want)
+		}
+		c := chance(t)
+		for range 40 {
+			cmd := l.Command(l.MakeUp(c))
+			switch f := domain.Decide(l.View(), cmd, l.Now, l.Next()).Fault; {
+			case f == nil:
+				refusesAsTheText(t, literal{l.Events, l.Now}, cmd, "")
+			case f.Code == domain.Refused:
+				refusesAsTheText(t, literal{l.Events, l.Now}, cmd, string(f.Clause)+" "+f.Reason)
 			}
 		}
 	})
+}
+
+func refusesAsTheText(t *rapid.T, text literal, cmd *domain.Command, got string) {
+	want, has := text.refusal(cmd)
+	if has && got != want || !has && got == "II.5 erased" {
+		t.Fatalf("%s: %s %+v at %s, after #%d:\n got %q\nwant %q", cmd.Actor, cmd.Name, cmd.Data, text.at, len(text.events), got, want)
+	}
 }
 
 // own are the actor's own parties; issuers of rights that were revoked since have

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -265,6 +266,9 @@ func (r *repair) assess(ctx context.Context, c notary.Checkpoint) error {
 	bar := showProgress("reading the stream", int64(c.Size))
 	defer bar.done()
 	var stored storedHashes
+	if c.Size == 0 {
+		return r.promised(ctx)
+	}
 	err := r.stream.Read(ctx, 1, c.Size, func(m eventstore.Message) error {
 		bar.add(1)
 		leaf := tlog.RecordHash(m.Data)
@@ -296,6 +300,24 @@ func (r *repair) assess(ctx context.Context, c notary.Checkpoint) error {
 		}
 		if root != c.Root {
 			return r.say("the stream is damaged: its first %d events are not those of the checkpoint", c.Size)
+		}
+	}
+	return r.promised(ctx)
+}
+
+// promised looks whether the stream has what the archive's journal has beyond the
+// checkpoint: it was answered once both had it.
+func (r *repair) promised(ctx context.Context) error {
+	if r.log != nil {
+		beyond, err := r.log.Beyond()
+		if err != nil {
+			return err
+		}
+		for i, m := range beyond {
+			seq := r.log.Size + uint64(i) + 1
+			if has, err := r.stream.Get(ctx, seq); err != nil || !bytes.Equal(has.Data, m) {
+				return r.say("the stream is damaged: event %d is not the one that the archive has", seq)
+			}
 		}
 	}
 	r.whole = true
@@ -376,7 +398,7 @@ func (r *repair) renewStream(ctx context.Context, c notary.Checkpoint) (err erro
 		return err
 	}
 	if more > 0 {
-		err = r.say("events %d to %d were only in the damaged stream or the read models, and no checkpoint has them: they were taken over as they are", c.Size+1, c.Size+more)
+		err = r.say("events %d to %d no checkpoint has yet: they were taken over as the archive's journal, the damaged stream or the read models have them", c.Size+1, c.Size+more)
 	}
 	if end := max(r.seen, last); err == nil && end > c.Size+more {
 		err = r.say("EVENTS %d TO %d ARE LOST: nothing has them any more, but that they were there", c.Size+more+1, end)
@@ -417,6 +439,16 @@ func (r *repair) fill(ctx context.Context, log *eventstore.Log) (more uint64, er
 		if err != nil {
 			return 0, err
 		}
+	}
+	beyond, err := r.log.Beyond()
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range beyond { // answered once both copies had it
+		if err := put([][]byte{m}); err != nil {
+			return 0, err
+		}
+		more++
 	}
 	for seq := after + 1; ; seq++ {
 		m := r.unproven(ctx, seq)

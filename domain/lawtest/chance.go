@@ -64,7 +64,7 @@ func (l *Ledger) makeUp(c Chance) domain.Data {
 	if g := l.fresh(); g != nil && c(3) == 0 {
 		return l.approved(c, g)
 	}
-	switch n := c(40); {
+	switch n := c(41); {
 	case n < 10:
 		return l.Request(c)
 	case n < 14:
@@ -77,11 +77,11 @@ func (l *Ledger) makeUp(c Chance) domain.Data {
 		return l.give(c)
 	case n < 31:
 		return l.special(c)
-	case n < 33:
+	case n < 34:
 		return l.lend(c)
-	case n < 36:
+	case n < 37:
 		return l.review(c)
-	case n < 39:
+	case n < 40:
 		return l.watch(c)
 	case c(4) == 0:
 		return l.leave(c)

@@ -39,6 +39,9 @@ func (l *Ledger) leave(c Chance) domain.Data {
 	if c(4) == 0 {
 		return pick[domain.Data](c, request, request, request, of) // too early
 	}
+	if of.Client != "" && c(12) == 0 {
+		return l.remain(c, of.Client)
+	}
 	out := domain.Decide(l.View(), l.Command("officer", request), l.Now, l.Next())
 	switch {
 	case out.Fault != nil && out.Fault.Reason == "":
@@ -52,6 +55,20 @@ func (l *Ledger) leave(c Chance) domain.Data {
 		return request
 	}
 	return of
+}
+
+// remain makes up what a client's erasure has to wait for.
+func (l *Ledger) remain(c Chance, of domain.ID) domain.Data {
+	switch c(4) {
+	case 0:
+		return &domain.HoldPlace{Client: of, Hold: l.next("h"), Reason: Text(1)}
+	case 1:
+		return &domain.ViolationReport{Client: of, Note: Text(1)}
+	case 2:
+		return &domain.InquiryReceive{Inquiry: l.next("q"), Client: of, From: Text(1), Kind: domain.InquiryKinds[0], To: domain.Addressees[0], Text: Text(2)}
+	default:
+		return l.register(c, of, l.next("x"))
+	}
 }
 
 func whose(of *domain.ErasureApprove) string {

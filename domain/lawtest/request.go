@@ -10,7 +10,7 @@ import (
 // Request makes up an access request. Most are of somebody who was given a right for
 // what it was given for, some of just anybody, some by an approval.
 func (l *Ledger) Request(c Chance) *domain.AccessRequest {
-	if g := l.approval(c); g != nil && c(12) == 0 {
+	if g := l.approval(c); g != nil && c(10) == 0 {
 		return l.approved(c, g)
 	}
 	if c(12) == 0 {
@@ -30,7 +30,7 @@ func (l *Ledger) Request(c Chance) *domain.AccessRequest {
 	case r.Action == domain.Modify && c(9) > 0:
 		r.Confirmation = l.paper(c, domain.ModificationConfirmation, r.Client)
 	}
-	switch c(28) {
+	switch c(32) {
 	case 0, 1:
 		r.BehalfOf = l.outsider(c)
 	case 2:
@@ -50,6 +50,25 @@ func (l *Ledger) Request(c Chance) *domain.AccessRequest {
 	case 8:
 		if r.Action == domain.Transfer {
 			r.Recipient = "nobody"
+		}
+	case 9, 10:
+		return l.again(c, r)
+	case 11:
+		for _, t := range l.made.rights[domain.Delegated] {
+			if slices.Contains(l.made.erased, t.principal) {
+				r.Client, r.Party, r.BehalfOf = t.client, t.party, t.principal
+			}
+		}
+	}
+	return r
+}
+
+// again is an access that was denied not long ago; else it is r.
+func (l *Ledger) again(c Chance, r *domain.AccessRequest) *domain.AccessRequest {
+	for i := len(l.Events) - 1; i >= 0; i-- {
+		if l.Events[i].Type == "access.denied" && c(4) == 0 {
+			asked := *l.Events[i].Data.(*domain.AccessRequest)
+			return &asked
 		}
 	}
 	return r
@@ -138,6 +157,16 @@ func (l *Ledger) approved(c Chance, g *domain.ApprovalGive) *domain.AccessReques
 	}
 	r.Client, r.Approval, r.Party, r.Record, r.Action = g.Client, g.Approval, g.Party, g.Record, g.Action
 	r.Purpose, r.Recipient = domain.ID(g.Purpose), g.Recipient
+	switch c(12) { // another access than the approved one
+	case 0:
+		r.Record = l.record(c, r.Client)
+	case 1:
+		r.Purpose = domain.ID(pick(c, domain.Purposes...))
+	case 2:
+		if r.Recipient != "" {
+			r.Recipient = l.holder(c, &r)
+		}
+	}
 	if r.Action == domain.Modify {
 		r.Confirmation = l.paper(c, domain.ModificationConfirmation, r.Client)
 	}
@@ -200,8 +229,8 @@ func (l *Ledger) ending(c Chance, of domain.ID) domain.ID {
 // approve makes up an approval of the access.
 func (l *Ledger) approve(c Chance, of *domain.AccessRequest) domain.Data {
 	r := *of
-	if r.Action == domain.Transfer && r.Recipient == "" {
-		r.Recipient = l.party(c)
+	if r.Action == domain.Transfer && (r.Recipient == "" || c(6) == 0) {
+		r.Recipient = pick(c, l.party(c), "chen", "vice")
 	}
 	if r.Purpose == "curiosity" {
 		r.Purpose = domain.ID(domain.Fees)
@@ -249,10 +278,15 @@ func (l *Ledger) rule(c Chance, of domain.ID) domain.TermsRule {
 	return r
 }
 
-// lend makes up loans of what somebody was granted access to within a day, returns,
+// lend makes up loans of what somebody was granted access to within some days, returns,
 // and accesses to what can be lent.
 func (l *Ledger) lend(c Chance) domain.Data {
-	for i := len(l.Events) - 1; i >= 0 && l.Now.Sub(l.Events[i].Time) <= 24*time.Hour; i-- {
+	of := l.client(c)
+	if record := l.lent(of); record != "none" && c(2) == 0 {
+		return &domain.RecordReturn{Client: of, Record: record}
+	}
+	days := 24 * time.Hour * pick[time.Duration](c, 1, 1, 1, 4)
+	for i := len(l.Events) - 1; i >= 0 && l.Now.Sub(l.Events[i].Time) <= days; i-- {
 		r, ok := l.Events[i].Data.(*domain.AccessRequest)
 		if !ok || l.Events[i].Type != "access.granted" || !l.physical(r.Client, r.Record) || c(3) == 0 {
 			continue
@@ -265,10 +299,6 @@ func (l *Ledger) lend(c Chance) domain.Data {
 			out.Until = l.until(c)
 		}
 		return out
-	}
-	of := l.client(c)
-	if record := l.lent(of); record != "none" && c(3) == 0 {
-		return &domain.RecordReturn{Client: of, Record: record}
 	}
 	if c(8) == 0 {
 		return &domain.RecordLend{Client: of, Record: pick(c, l.record(c, of), "original"), Holder: l.party(c)}

@@ -33,7 +33,7 @@ func (l *Ledger) give(c Chance) domain.Data {
 		}
 		return e
 	default:
-		a := &domain.AuthorizationIssue{Client: of, Authorization: id, Party: pick(c, "wu", "intern", "courier", "nmpa", "buyer", l.party(c)),
+		a := &domain.AuthorizationIssue{Client: of, Authorization: id, Party: pick(c, "wu", "intern", "boss", "vice", "courier", "nmpa", "buyer", l.party(c)),
 			Scope: l.scope(c, of), Purposes: domain.Purposes, Actions: l.actions(c), Need: Text(1), Until: l.until(c), Evidence: l.attached(c, of)}
 		if a.Engagement = l.engagement(c, of); a.Engagement == "none" || c(4) == 0 {
 			a.Engagement, a.Purposes = "", pick(c, domain.Purposes[:2], domain.Purposes[:3], domain.Purposes[8:])

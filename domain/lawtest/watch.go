@@ -13,8 +13,12 @@ func (l *Ledger) watch(c Chance) domain.Data {
 	switch c(13) {
 	case 0:
 		r := &domain.ViolationReport{Client: pick(c, of, ""), Party: pick(c, l.party(c), ""), Note: Text(1)}
+		if c(2) == 0 { // one more of whom there is one
+			a := l.again(c, &domain.AccessRequest{})
+			r.Client, r.Party = a.Client, a.Party
+		}
 		if r.Client != "" {
-			r.Record = pick(c, "", l.record(c, of))
+			r.Record = pick(c, "", l.record(c, r.Client))
 		}
 		return r
 	case 1, 2:
