@@ -74,6 +74,14 @@ func BenchmarkQuestions(b *testing.B) {
 			k.given("clerk", "record.register", fmt.Sprintf(`{"client":"client-%d","record":"label-0","title":"Label","class":"ordinary","medium":"electronic","encrypted":false,"retention":{"after":"registration","keep":"P5Y"}}`, i))
 		}
 	})
+	k.together(func() { // a client with a hundred events
+		k.given("clerk", "party.register", `{"party":"bank","category":"authority","kind":"institution","name":"The Bank"}`)
+		for i := range 49 {
+			k.given("clerk", "evidence.file", withDefaults(b, "evidence.file", fmt.Sprintf(`{"evidence":"co-%d","client":"client-5","kind":"consent"}`, i)))
+			k.given("clerk", "consent.give", fmt.Sprintf(`{"client":"client-5","consent":"c-%d","party":"bank","scope":{"all":true},"purposes":["fees"],"evidence":"co-%d"}`, i, i))
+		}
+	})
+	then := k.last
 	start := time.Now()
 	k.accesses(*askedEvents)
 	k.acked.Store(k.last)
@@ -100,6 +108,9 @@ func BenchmarkQuestions(b *testing.B) {
 		`{"ask":"trail","from":"2026-01-02T09:00:01Z","to":"2026-01-02T09:00:02Z"}`,
 		`{"ask":"explain","attempt":"` + fmt.Sprintf("%08x-%04x-7000-8000-%012x", ms>>16, ms&0xffff, k.last) + `"}`,
 		`{"ask":"rights","client":"client-7"}`,
+		fmt.Sprintf(`{"ask":"rights","client":"client-5","at":%d}`, then),
+		fmt.Sprintf(`{"ask":"rights","client":"client-5","at":%d}`, then-40),
+		`{"ask":"rights","client":"client-5","at":"2026-01-02T09:00:01Z"}`,
 		`{"ask":"rights","party":"wu"}`,
 		`{"ask":"rights"}`,
 		`{"ask":"clients"}`,

@@ -1,7 +1,9 @@
 package projections
 
 import (
+	"errors"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -29,8 +31,12 @@ type tallied struct {
 	Differences int `json:"differences"`
 }
 
-// mostRedecided is how many events one page derives, about a second's work.
-const mostRedecided = 10_000
+// mostRedecided is how many events one page derives, and redeciding for how long: a
+// client with thousands of rights costs more than one with ten, and whoever asks waits.
+const (
+	mostRedecided = 10_000
+	redeciding    = 2 * time.Second
+)
 
 // redecide derives every recorded decision anew, each from what was recorded before
 // it: accesses, refusals, and that every other command was accepted.
@@ -43,7 +49,7 @@ func (a *asking) redecide() error {
 	if err != nil {
 		return err
 	}
-	last := min(q.To-1, next+mostRedecided-1)
+	last, began := min(q.To-1, next+mostRedecided-1), time.Now()
 	err = a.s.read(a.ctx, next, last, func(m message) error {
 		d, err := parsed(m, m.Seq)
 		if err != nil {
@@ -68,12 +74,15 @@ func (a *asking) redecide() error {
 		}
 		t.count(d.Document)
 		next++
+		if time.Since(began) > redeciding {
+			return errFound
+		}
 		return nil
 	})
-	if err != nil && err != errFound {
+	if err != nil && !errors.Is(err, errFound) {
 		return err
 	}
-	if next < q.To && (err == errFound || next > last) {
+	if next < q.To && (errors.Is(err, errFound) || next > last) {
 		a.next = []string{number(next), strconv.Itoa(t.Decisions), strconv.Itoa(t.Refusals), strconv.Itoa(t.Accepted), strconv.Itoa(t.Differences)}
 		return nil
 	}
