@@ -27,7 +27,6 @@ type Examined struct {
 	Decisions, Refusals          uint64
 	Log                          domain.LogKey // in force after the last event
 	LogBefore                    domain.LogKey // that it replaced last; empty: none
-	history                      *domain.History
 }
 
 // A Wrong is the first event that is not what the law and the keys make of those
@@ -49,7 +48,7 @@ const runsAhead = 64
 func Examine(ctx context.Context, source Bundled, progress func(done uint64)) (*Examined, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	x := &examination{Examined: Examined{history: &domain.History{}}, keys: map[domain.PublicKey]nkeys.KeyPair{}, failed: make(chan error, 1)}
+	x := &examination{now: newLatest(), keys: map[domain.PublicKey]nkeys.KeyPair{}, failed: make(chan error, 1)}
 	runs := make(chan chan parsedRun, runsAhead)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -103,6 +102,7 @@ func Examine(ctx context.Context, source Bundled, progress func(done uint64)) (*
 // An examination is one Examine. The caller's goroutine owns it, but for failed.
 type examination struct {
 	Examined
+	now     *latest // after the last event that was taken in
 	keys    map[domain.PublicKey]nkeys.KeyPair
 	signing sync.WaitGroup
 	failed  chan error // holds the first signature that was found wrong
@@ -156,7 +156,7 @@ func (x *examination) fold(e *examinedEvent) error {
 		return wrong("it is of the ledger %s, not of %s", d.Ledger, x.Ledger)
 	}
 	// Signatures are looked at beside what is folded next: here only by whose key.
-	r := derivation{view: x.history.At(domain.Seq(d.Seq - 1)), doc: d, event: e.event}
+	r := derivation{view: x.now, doc: d, event: e.event}
 	var noKey error
 	why := r.differs(func(key domain.PublicKey) bool {
 		e.key, noKey = x.pair(key)
@@ -183,7 +183,7 @@ func (x *examination) pair(k domain.PublicKey) (nkeys.KeyPair, error) {
 
 // take counts an event and keeps what it changed.
 func (x *examination) take(d *cloudevent.Document, e *domain.Event) {
-	x.history.Record(e)
+	x.now.record(e)
 	x.Events++
 	switch c := e.Data.(type) {
 	case *domain.LedgerOpen:

@@ -167,6 +167,10 @@ func (v *verification) examine(ctx context.Context, files fs.FS, where string, s
 	if err != nil {
 		return err
 	}
+	tending, stop := context.WithCancel(ctx)
+	tended := make(chan struct{})
+	go func() { defer close(tended); tendHeap(tending) }()
+	defer func() { stop(); <-tended }()
 	bar := showProgress("verifying", int64(c.Size))
 	x, err := projections.Examine(ctx, log, func(done uint64) { bar.set(int64(done), int64(c.Size)) })
 	bar.done()
