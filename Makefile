@@ -30,11 +30,20 @@ lint: ## gofmt, vet, staticcheck, tidy modules, and who may import whom
 bench: build ## speed and memory beside raw JetStream, in ledgers of its own
 	@bin/assent bench
 
-trials: ## faults and abuse that fit a few minutes: kill -9 in a loop, ROUNDS times, and what no credential may do
-	$(GO) test -timeout 15m -count 1 -v -run '^(TestKillLoop|TestInitSurvivesKill|TestSubscriberCanDoNothingElse)$$' ./cmd/assent -rounds $(ROUNDS)
+# The trials of docs/trials.md that are tests of the program, and those of its floors.
+PROGRAM_TRIALS := TestKillLoop|TestInitSurvivesKill|TestSubscriberCanDoNothingElse|TestFlips|TestADamagedLedgerIsRefusedAndMended|TestARollbackIsExposedByALaterCheckpoint|TestVerifyNamesTheEventThatAnExportHasOtherwise|TestNoGrantComesAfterItsRevocation|TestAnswersAreInTheOrderOfTime
+COMMAND_TRIALS := TestLostAcksLoseNothing|TestNoJumpOfTheClockEndsARightOrPutsItsEndOff
+REPLAY_TRIALS  := TestTheSameEventsMakeTheSameModels|TestAfterACrashTheStoreIsWholeAtAnEarlierEvent
 
-soak: ## the long trials: the same loop, ten times as often
-	$(GO) test -timeout 60m -count 1 -v -run '^TestKillLoop$$' ./cmd/assent -rounds $$(( $(ROUNDS) * 10 ))
+trials: ## faults and abuse that fit a few minutes: kills (ROUNDS times), flipped bits, damage, races (docs/trials.md)
+	$(GO) test -timeout 15m -count 1 -v -run '^($(PROGRAM_TRIALS))$$' ./cmd/assent -rounds $(ROUNDS) -flips 180 -damaged 14000 -races 2000 -histories 8
+	$(GO) test -timeout 15m -count 1 -v -run '^($(COMMAND_TRIALS))$$' ./commands -lost-acks 2400
+	$(GO) test -timeout 15m -count 1 -v -run '^($(REPLAY_TRIALS))$$' ./projections -replayed 1500
+
+soak: ## the long trials: the same, ten times as often and more
+	$(GO) test -timeout 180m -count 1 -v -run '^($(PROGRAM_TRIALS))$$' ./cmd/assent -rounds $$(( $(ROUNDS) * 10 )) -flips 1800 -damaged 30000 -races 100000 -histories 80
+	$(GO) test -timeout 60m -count 1 -v -run '^($(COMMAND_TRIALS))$$' ./commands -lost-acks 10000
+	$(GO) test -timeout 60m -count 1 -v -run '^($(REPLAY_TRIALS))$$' ./projections -replayed 10000
 
 clean: ## remove what make built
 	rm -rf bin

@@ -143,3 +143,37 @@ func TestTheSystemClockRuns(t *testing.T) {
 	require.GreaterOrEqual(t, c.Up(), up)
 	require.Less(t, time.Since(c.Now()).Abs(), time.Minute)
 }
+
+// R27: a clock that jumps ten years while the ledger runs ends no right early and serves
+// none that has ended; it is right again once it agrees, and not before.
+func TestNoJumpOfTheClockEndsARightOrPutsItsEndOff(t *testing.T) {
+	const years = 10 * 365 * 24 * time.Hour
+	l := newTestLedger(t)
+	l.ok("clerk", "party.register", `{"party":"rival","category":"external","kind":"institution","name":"Rival"}`)
+	l.ok("clerk", "evidence.file", `{"evidence":"e1","client":"acme","kind":"consent","sha256":"8e3854b38e3854b38e3854b38e3854b38e3854b38e3854b38e3854b38e3854b3",
+		"size":1,"mediaType":"application/pdf","signed":true,"stamped":true,"signedOn":"2026-01-02T00:00:00Z","custody":"paper","place":"cabinet"}`)
+	until := l.clock.Now().Add(30 * 24 * time.Hour)
+	l.ok("clerk", "consent.give", `{"client":"acme","consent":"c1","party":"rival","scope":{"records":["r1"]},"purposes":["relationship"],"evidence":"e1","until":"`+
+		until.Format(time.RFC3339)+`"}`)
+	const use = `{"client":"acme","record":"r1","party":"rival","action":"consult","purpose":"relationship"}`
+	jumps := func(word string) {
+		for _, by := range []time.Duration{years, -years, time.Hour, -time.Hour} {
+			l.clock.set(by)
+			last := l.last()
+			l.refused(domain.Unavailable, "gateway", "access.request", use)
+			require.Equal(t, last, l.last(), "nothing is recorded by a clock that jumped by %v", by)
+			l.clock.set(-by)
+			a := l.ok("gateway", "access.request", use)
+			require.Equal(t, word, string(a.Decision.Decision), "after a jump by %v and back", by)
+		}
+	}
+	jumps("granted")
+	l.clock.set(time.Second) // a leap second is no jump
+	require.True(t, l.ok("gateway", "access.request", use).Decision.Granted())
+	l.clock.set(-time.Second)
+	require.True(t, l.ok("gateway", "access.request", use).Decision.Granted())
+	l.clock.pass(31 * 24 * time.Hour)
+	jumps("denied")
+	l.clock.set(-4 * time.Minute) // too little to be noticed: time stands still
+	require.False(t, l.ok("gateway", "access.request", use).Decision.Granted())
+}

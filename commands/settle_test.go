@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -18,6 +19,8 @@ import (
 	"github.com/qtccc/assent/eventstore/storetest"
 	"github.com/qtccc/assent/projections"
 )
+
+var lostAcks = flag.Int("lost-acks", 800, "how many commands TestLostAcksLoseNothing sends")
 
 // effects are what a test's callers were answered: by id, one each.
 type effects struct {
@@ -354,8 +357,9 @@ func TestLostAcksLoseNothing(t *testing.T) {
 		}}
 	})
 	e, begun := newEffects(t), l.last()
-	e.crowd(l.svc, l, 20, 40, 3)
+	e.crowd(l.svc, l, 20, *lostAcks/20, 3)
 	require.NotZero(t, losses)
 	e.requireOnce(l, begun)
 	requireSameStore(t, l)
+	t.Logf("%d commands, %d acknowledgements lost: each took effect once", *lostAcks/20*20, losses)
 }

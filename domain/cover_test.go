@@ -44,7 +44,7 @@ func reached(seeds, steps int) (types, reasons, refusals map[string]int) {
 // every type of event, every reason of a decision and every refusal of a row, or it
 // would hold of nothing.
 func TestMadeUpHistoriesReachTheWholeLaw(t *testing.T) {
-	types, reasons, refusals := reached(250, 200)
+	types, reasons, refusals := reached(160, 200)
 	for _, r := range domain.Catalogue {
 		for _, e := range r.Events {
 			assert.Positive(t, types[e], e)

@@ -22,6 +22,13 @@ func TestTheLawDecidesAsItsTextDoes(t *testing.T) {
 		for _, r := range requests(t, l) {
 			sameAsTheText(t, literal{l.Events, l.Now}, r, decide(l, r))
 		}
+		for _, v := range (literal{l.Events, l.Now}).violations() { // whichever the next attempt joins
+			if v.client == "" || v.party == "" {
+				continue
+			}
+			r := &domain.AccessRequest{Client: v.client, Record: "ordinary", Party: v.party, Action: domain.Use, Purpose: "curiosity"}
+			sameAsTheText(t, literal{l.Events, l.Now}, r, decide(l, r))
+		}
 		for _, e := range l.Events {
 			if r, ok := e.Data.(*domain.AccessRequest); ok && e.Decision != nil {
 				sameAsTheText(t, literal{l.Events[:e.Seq-1], e.Time}, r, e.Decision)

@@ -100,6 +100,13 @@ func TestStandingIsWhatTheTextSaysOfARight(t *testing.T) {
 			r, known, ok := domain.FindRight(v, want.client, domain.RightKind(want.kind), want.id)
 			require.True(t, ok)
 			require.Equal(t, want.party, r.Party)
+			require.Equal(t, want.evidence, r.Evidence)
+			if want.kind != "delegation" {
+				require.Equal(t, want.scope, r.Scope)
+				require.Equal(t, want.purposes, r.Purposes)
+			}
+			require.True(t, want.until.Equal(r.Until))
+			require.True(t, want.reviewed.Equal(r.Reviewed))
 			inForce := text.inForce(want)
 			for _, from := range rights {
 				if want.kind == "delegation" && from.kind == "designation" && from.client == want.client && from.id == want.designation {

@@ -102,10 +102,11 @@ type agreed struct {
 }
 
 // termsInForce are the client's. A void paper ends none of them.
-func (a *access) termsInForce(of *Client) (in []agreed) {
+func (a *access) termsInForce(of *Client) []agreed {
 	if of.Terms == 0 {
 		return nil
 	}
+	var in []agreed // not a result: that would be an allocation where there are none
 	for _, k := range a.List(KindTerms, string(a.Client), "") {
 		if t := k.Fact.(*Terms); t.Ended == 0 && !passed(t.Until, a.at) {
 			in = append(in, agreed{t, k.First})

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var flips = flag.Int("flips", 9, "how many bits TestFlips flips, one at a time")
+var flips = flag.Int("flips", 12, "how many bits TestFlips flips, one at a time, in one kind of file after the other")
 
 // A fileKind is a kind of file that a ledger consists of, and what becomes of a flip in
 // it. Those that repair can mend are mended by it; of others the test puts the file
@@ -31,9 +31,9 @@ type fileKind struct {
 	has     func(path string) bool // below the ledger's directory, or its keys'
 	flipped int
 	refused int // the service did not start, and said why
-	made    int // it started, and gave every answer as before; the file is as it was, or made anew
+	made    int // it started, and gave every answer as before; the file was written anew without the flip
 	asleep  int // it started, gave every answer as before, and verify or repair finds it
-	unused  int // as before, and nothing reads that bit
+	unused  int // as before, the flip is still there, and no answer was given from it
 }
 
 func parts() []*fileKind {
@@ -73,7 +73,7 @@ func TestFlips(t *testing.T) {
 	want := golden.answers(t)
 	require.NoError(t, golden.signal(syscall.SIGTERM))
 	root := rootOf(t, golden.data)
-	files := golden.files(t)
+	files := slices.DeleteFunc(golden.files(t), func(f string) bool { return superseded(f, sizeOf(t, root)) })
 	all := parts()
 	seed := rand.Uint64()
 	chance := rand.New(rand.NewPCG(seed, 1))
@@ -84,7 +84,7 @@ func TestFlips(t *testing.T) {
 		name := candidates[chance.IntN(len(candidates))]
 		t.Run(fmt.Sprintf("%d %s", i, name), func(t *testing.T) {
 			l := golden.copy(t)
-			at := l.flip(t, name, chance)
+			at, flipped := l.flip(t, name, chance)
 			t.Logf("seed %d, byte %d", seed, at)
 			p.flipped++
 			said, started := l.tryStart(t)
@@ -116,13 +116,19 @@ func TestFlips(t *testing.T) {
 				if !maps.Equal(want, got) {
 					t.Fatal("a flipped bit made another answer")
 				}
-				require.NoError(t, l.signal(syscall.SIGTERM))
+				if err := l.signal(syscall.SIGTERM); err != nil { // the scrub came upon it meanwhile
+					said = l.stderr.String() + err.Error()
+					goto refused
+				}
 				switch {
-				case !l.differs(t, golden, name):
+				case !l.has(name, flipped):
 					p.made++
 				case l.found(t):
 					p.asleep++
 				default:
+					// Each record of them has a checksum, and counts as missing where that doesn't
+					// fit: what is read instead is the stream.
+					require.Regexp(t, `^(tables|documents) of the read models$`, p.name, "nobody noticed a flip in %s, byte %d", name, at)
 					p.unused++
 				}
 				return
@@ -143,7 +149,7 @@ func TestFlips(t *testing.T) {
 		})
 	}
 	for _, p := range all {
-		t.Logf("%-30s %3d flipped: %3d refused, %3d as before and made anew, %3d as before and found by verify, %3d as before, a bit that nobody reads",
+		t.Logf("%-30s %3d flipped: %3d refused, %3d as before and made anew, %3d as before and found by verify, %3d as before, and not used",
 			p.name, p.flipped, p.refused, p.made, p.asleep, p.unused)
 	}
 }
@@ -153,7 +159,7 @@ func TestFlips(t *testing.T) {
 func goldenLedger(t *testing.T) *running {
 	r := serveFresh(t)
 	var in bytes.Buffer
-	for i := range 900 {
+	for i := range 600 {
 		fmt.Fprintf(&in, `{"as":"clerk","name":"party.register","data":{"party":"p%d","category":"external","kind":"person","name":"Person %d"}}`+"\n", i, i)
 	}
 	fmt.Fprintln(&in, `{"as":"clerk","name":"client.register","data":{"client":"acme","name":"Acme","contacts":["p1","p2"]}}`)
@@ -161,7 +167,7 @@ func goldenLedger(t *testing.T) *running {
 	require.NoError(t, r.app(t, "", in.String(), &out).applyAll(t))
 	require.NoError(t, r.signal(syscall.SIGTERM)) // the read models' tables are written
 	r.start(t)
-	for i := range 80 {
+	for i := range 20 {
 		in.Reset()
 		fmt.Fprintf(&in, `{"as":"gateway","name":"access.request","data":{"client":"acme","record":"r","party":"p%d","action":"consult","purpose":"fees"}}`+"\n", i)
 		require.NoError(t, r.app(t, "", in.String(), &out).applyAll(t))
@@ -234,28 +240,31 @@ func (r *running) copy(t testing.TB) *running {
 	return c
 }
 
-func (r *running) flip(t testing.TB, name string, chance *rand.Rand) int {
+func (r *running) flip(t testing.TB, name string, chance *rand.Rand) (at int, flipped []byte) {
 	b, err := os.ReadFile(r.at(name))
 	require.NoError(t, err)
-	at := chance.IntN(len(b))
+	at = chance.IntN(len(b))
 	b[at] ^= 1 << chance.IntN(8)
 	require.NoError(t, os.WriteFile(r.at(name), b, 0o600))
-	return at
+	return at, b
 }
 
 func (r *running) restore(t testing.TB, from *running, name string) {
 	require.NoError(t, copyFile(from.at(name), r.at(name)))
 }
 
-// differs says whether the file is there and not as it was before the flip.
-func (r *running) differs(t testing.TB, from *running, name string) bool {
+// superseded says whether a file of the archive is a partial one of an earlier
+// checkpoint, which nobody reads at this one.
+func superseded(file string, size uint64) bool {
+	at := strings.LastIndex(file, ".p/")
+	width := file[max(at, 0):]
+	return at >= 0 && width != fmt.Sprintf(".p/%d", size%256) && width != fmt.Sprintf(".p/%d", size/256%256)
+}
+
+// has says whether the file is still what it was when the bit had been flipped.
+func (r *running) has(name string, flipped []byte) bool {
 	now, err := os.ReadFile(r.at(name))
-	if err != nil {
-		return false
-	}
-	before, err := os.ReadFile(from.at(name))
-	require.NoError(t, err)
-	return !bytes.Equal(now, before)
+	return err == nil && bytes.Equal(now, flipped)
 }
 
 // found says whether verify or repair notices that something is other than recorded.

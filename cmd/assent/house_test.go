@@ -33,6 +33,7 @@ var homes = map[string]string{
 	"github.com/stretchr/testify/":      "",
 	"github.com/rogpeppe/go-internal/":  "",
 	"github.com/cockroachdb/datadriven": "",
+	"github.com/minio/highwayhash":      "",
 	"pgregory.net/rapid":                "",
 	"go.uber.org/goleak":                "",
 }

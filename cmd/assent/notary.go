@@ -40,7 +40,11 @@ func (h *home) logSigner() (note.Signer, error) {
 		return nil, fmt.Errorf("read the key of the ledger's log: %w; put it back, or name the keys directory with --keys", err)
 	}
 	defer clear(b)
-	signer, err := note.NewSigner(strings.TrimSpace(string(b)))
+	secret := strings.TrimSuffix(string(b), "\n")
+	signer, err := note.NewSigner(secret)
+	if err == nil && !strings.HasPrefix(secret, fmt.Sprintf("PRIVATE+KEY+%s+%08x+", signer.Name(), signer.KeyHash())) {
+		err = errors.New("it is spelled in another way") // a hash in capitals, which note takes too
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is no C2SP signer key: %w", path, err)
 	}

@@ -140,7 +140,7 @@ func (r *repair) checkpoint() (notary.Checkpoint, error) {
 		c, err = notary.OpenCheckpoint(signed, originOf(r.home), r.known)
 	}
 	if err == nil {
-		return c, nil
+		return r.later(c)
 	}
 	copied := filepath.Join(r.dir, checkpointName)
 	signed, copyErr := os.ReadFile(copied)
@@ -157,6 +157,28 @@ func (r *repair) checkpoint() (notary.Checkpoint, error) {
 		return c, fmt.Errorf("put the checkpoint back: %w", err)
 	}
 	return c, r.say("the checkpoint was missing or damaged (%v); its copy in the archive is in its place, of %d events: whoever keeps a later one should compare", err, c.Size)
+}
+
+// later is the checkpoint, or its copy in the archive where that is of more events: then
+// an older one was put back.
+func (r *repair) later(c notary.Checkpoint) (notary.Checkpoint, error) {
+	signed, err := os.ReadFile(filepath.Join(r.dir, checkpointName))
+	if err != nil {
+		return c, nil // it is no authority
+	}
+	copied, err := notary.OpenCheckpoint(signed, originOf(r.home), r.known)
+	if err != nil || copied.Size <= c.Size {
+		return c, nil
+	}
+	if log, err := notary.OpenArchive(os.DirFS(r.dir), r.dir, copied); err == nil { // else the stream has to have its root
+		if err := log.Consistent(c); err != nil {
+			return c, fmt.Errorf("the archive is of another history than the last checkpoint: %w", err)
+		}
+	}
+	if err := replaceFile(filepath.Join(r.home.notaryDir(), checkpointName), signed, 0o600); err != nil {
+		return c, fmt.Errorf("put the checkpoint back: %w", err)
+	}
+	return copied, r.say("the checkpoint was an older one, of %d events; its copy in the archive, of %d, is in its place", c.Size, copied.Size)
 }
 
 // openArchive reads the whole archive against the checkpoint.

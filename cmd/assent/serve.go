@@ -182,7 +182,7 @@ func (s *service) openRing(context.Context) error {
 func (s *service) openEvents(ctx context.Context) (err error) {
 	h := s.home
 	if _, err := os.Stat(h.path("nats")); h.state == made && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the ledger in %s has lost its events: there is no %s; put it back from a backup", h.data, h.path("nats"))
+		return fmt.Errorf("the ledger in %s has lost its events: there is no %s; run `assent repair`, or put it back from a backup", h.data, h.path("nats"))
 	}
 	if aside, err := h.setAside(); err != nil {
 		return fmt.Errorf("copy aside what a stop that was not clean left: %w", err)
@@ -210,7 +210,7 @@ func (s *service) openEvents(ctx context.Context) (err error) {
 	}
 	last, err := s.events.Last(ctx)
 	if err == nil && last == 0 && h.state == made {
-		err = errors.New("there are none left; put them back from a backup")
+		err = errors.New("there are none left; run `assent repair`, or put them back from a backup")
 	}
 	if err != nil {
 		return fmt.Errorf("open the ledger's events: %w", err)

@@ -16,6 +16,14 @@ func pick[T any](c Chance, of ...T) T { return of[c(len(of))] }
 // late picks one of the last n.
 func late[T any](c Chance, n int, of []T) T { return pick(c, of[max(0, len(of)-n):]...) }
 
+// last is the last of them; none where there are none.
+func last(of []domain.ID) domain.ID {
+	if len(of) == 0 {
+		return "none"
+	}
+	return of[len(of)-1]
+}
+
 // some picks between none and all of the words, in their order.
 func some[T any](c Chance, of []T) []T {
 	return slices.DeleteFunc(slices.Clone(of), func(T) bool { return c(2) > 0 })
@@ -62,7 +70,16 @@ func (l *Ledger) makeUp(c Chance) domain.Data {
 		return l.leave(c)
 	}
 	if g := l.fresh(); g != nil && c(3) == 0 {
+		if c(8) == 0 {
+			return &domain.ApprovalWithdraw{Client: g.Client, Approval: g.Approval, Reason: Text(1)}
+		}
 		return l.approved(c, g)
+	}
+	if p, ok := l.Events[len(l.Events)-1].Data.(*domain.PolicyPublish); ok && p.Effective.IsZero() && c(4) == 0 {
+		return l.publish(c) // twice in one moment
+	}
+	if of := l.made.bare; of != "" && c(6) == 0 {
+		return l.register(c, of, l.next("x"))
 	}
 	switch n := c(41); {
 	case n < 10:
@@ -126,16 +143,57 @@ func (l *Ledger) client(c Chance) domain.ID {
 	return pick(c, l.made.clients...)
 }
 
-func (l *Ledger) party(c Chance) domain.ID { return pick(c, l.made.parties...) }
-func (l *Ledger) outsider(c Chance) domain.ID {
-	return pick(c, "li", "li", "firm", "lawyer", "lawyer", "agent", "nmpa", l.party(c))
+// party is any, one of those that were registered first or last rather than between,
+// now and then one that was erased.
+func (l *Ledger) party(c Chance) domain.ID {
+	if n := len(l.made.erased); n > 0 && c(30) == 0 {
+		return l.made.erased[c(n)]
+	}
+	all := l.made.parties
+	return pick(c, pick(c, all[:min(14, len(all))]...), pick(c, all...), late(c, 6, all))
 }
 
-func (l *Ledger) record(c Chance, of domain.ID) domain.ID {
-	if len(l.made.records[of]) == 0 || c(40) == 0 {
+// a party of that category, mostly one that is in service.
+func (l *Ledger) a(c Chance, of domain.Category) (id domain.ID) {
+	all := l.made.of[of]
+	if len(all) == 0 || c(20) == 0 {
+		return l.party(c)
+	}
+	for range 3 {
+		id = pick(c, pick(c, all[:min(6, len(all))]...), late(c, 3, all))
+		if known, _ := l.View().Get(domain.Key{Kind: domain.KindParty, C: string(id)}); !known.Fact.(*domain.Party).Retired || c(8) == 0 {
+			break
+		}
+	}
+	return id
+}
+
+// outsider is mostly an external party.
+func (l *Ledger) outsider(c Chance) domain.ID {
+	if c(10) == 0 {
+		return l.a(c, domain.Authority)
+	}
+	return l.a(c, domain.External)
+}
+
+// record is mostly one of the client's that is not destroyed, if such a one is soon
+// found.
+func (l *Ledger) record(c Chance, of domain.ID) (id domain.ID) {
+	all := l.made.records[of]
+	if len(all) == 0 {
+		l.made.bare = of
+	}
+	if len(all) == 0 || c(40) == 0 {
 		return "none"
 	}
-	return pick(c, l.made.records[of]...)
+	for range 3 {
+		id = pick(c, pick(c, all...), late(c, 8, all))
+		if known, _ := l.View().Get(domain.Key{Kind: domain.KindRecord, A: string(of), C: string(id)}); known.Fact.(*domain.Record).Destroyed == 0 {
+			return id
+		}
+	}
+	l.made.bare = of
+	return id
 }
 
 func (l *Ledger) engagement(c Chance, of domain.ID) domain.ID {
@@ -154,7 +212,12 @@ func (l *Ledger) right(c Chance, kind domain.RightKind) right {
 func (l *Ledger) paper(c Chance, kind domain.EvidenceKind, of domain.ID) domain.ID {
 	fits := func(e *domain.EvidenceFile) bool { return e.Kind == kind && (e.Client == of || e.Party == of) }
 	for i := len(l.made.filed) - 1; i >= 0 && c(30) > 0; i-- {
-		if e := l.made.filed[i]; fits(e) && c(3) > 0 {
+		e := l.made.filed[i]
+		if !fits(e) || c(3) == 0 {
+			continue
+		}
+		known, _ := l.View().Get(domain.Key{Kind: domain.KindEvidence, C: string(e.Evidence)})
+		if e.Signed && known.Fact.(*domain.Evidence).Voided == 0 || c(3) == 0 {
 			return e.Evidence
 		}
 	}

@@ -84,14 +84,17 @@ func whose(of *domain.ErasureApprove) string {
 // leaver is an inquiry, a party or a client, mostly one that little depends on.
 func (l *Ledger) leaver(c Chance) *domain.ErasureApprove {
 	var late, of []domain.ID
-	for i, id := range l.made.parties {
+	for _, id := range l.made.parties {
 		switch {
-		case slices.Contains(l.made.erased, id) || slices.Contains(needed, id):
-		case i < settled:
+		case slices.Contains(needed, id):
+		case slices.Contains(settled, id):
 			of = append(of, id)
 		default:
 			late = append(late, id)
 		}
+	}
+	if id := l.named(c); id != "" && c(4) == 0 {
+		return &domain.ErasureApprove{Party: id}
 	}
 	switch n := c(8); {
 	case n == 0:
@@ -106,9 +109,31 @@ func (l *Ledger) leaver(c Chance) *domain.ErasureApprove {
 	return &domain.ErasureApprove{Client: l.client(c)}
 }
 
-// settled is how many parties Settle registers, needed are those that its actors act
+// named is who was named last as the holder of a loan, as a contact or as whom an
+// identity acts for; empty where that one can't go.
+func (l *Ledger) named(c Chance) (id domain.ID) {
+	as := c(3)
+	for i := len(l.Events) - 1; i >= max(0, len(l.Events)-300) && id == ""; i-- {
+		if l.Events[i].Refusal != nil {
+			continue
+		}
+		if d, ok := l.Events[i].Data.(*domain.RecordLend); ok && as == 0 {
+			id = d.Holder
+		} else if d, ok := l.Events[i].Data.(*domain.ContactName); ok && as == 1 {
+			id = d.Party
+		} else if d, ok := l.Events[i].Data.(*domain.IdentityAdd); ok && as == 2 {
+			id = d.Party
+		}
+	}
+	if slices.Contains(l.made.erased, id) || slices.Contains(needed, id) {
+		return ""
+	}
+	return id
+}
+
+// settled are parties that Settle registers, needed those of them that its actors act
 // for.
-const settled = 14
+var settled = []domain.ID{"intern", "courier", "driver", "li", "firm", "lawyer", "agent", "nmpa", "buyer"}
 
 var needed = []domain.ID{"agency", "wu", "chen", "boss", "vice"}
 

@@ -9,13 +9,16 @@ import (
 // made is what there is to be named by later commands.
 type made struct {
 	parties, papers, reviews, inquiries []domain.ID
-	clients, gone                       []domain.ID               // those erased apart
-	erased                              []domain.ID               // parties
-	actors                              []actor                   // not revoked
-	records, engagements                map[domain.ID][]domain.ID // by client
+	of                                  map[domain.Category][]domain.ID // parties
+	clients, gone                       []domain.ID                     // those erased apart
+	erased                              []domain.ID                     // parties, which are in none of the others
+	actors                              []actor                         // not revoked
+	records, engagements                map[domain.ID][]domain.ID       // by client
 	rights                              map[domain.RightKind][]right
 	filed                               []*domain.EvidenceFile
 	missing                             []missing
+	bare                                domain.ID        // a client that was found without records to come near
+	agreed                              map[signing]bool // by that paper special terms were agreed
 	terms, holds                        []of
 	approvals                           []*domain.ApprovalGive
 	// wanted is the access that an approval was asked for.
@@ -24,6 +27,12 @@ type made struct {
 	edition    int
 	// leaving is whom or what is being erased.
 	leaving *domain.ErasureApprove
+}
+
+// signing is a paper of a client's by its content.
+type signing struct {
+	of     domain.ID
+	sha256 domain.Digest
 }
 
 type actor struct {
@@ -52,6 +61,7 @@ type right struct {
 func (m *made) note(e *domain.Event) {
 	if m.records == nil {
 		m.records, m.engagements = map[domain.ID][]domain.ID{}, map[domain.ID][]domain.ID{}
+		m.agreed, m.of = map[signing]bool{}, map[domain.Category][]domain.ID{}
 		m.rights, m.wanted = map[domain.RightKind][]right{}, map[*domain.ApprovalGive]*domain.AccessRequest{}
 	}
 	if e.Refusal != nil {
@@ -67,6 +77,7 @@ func (m *made) note(e *domain.Event) {
 		m.actors = slices.DeleteFunc(m.actors, func(a actor) bool { return a.id == d.Actor })
 	case *domain.PartyRegister:
 		m.parties = append(m.parties, d.Party)
+		m.of[d.Category] = append(m.of[d.Category], d.Party)
 	case *domain.ClientRegister:
 		m.clients = append(m.clients, d.Client)
 	case *domain.EvidenceFile:
@@ -106,6 +117,11 @@ func (m *made) noteRest(e *domain.Event) {
 		m.violations = append(m.violations, e.ID)
 	case *domain.TermsAgree:
 		m.terms = append(m.terms, of{d.Client, d.Terms})
+		for _, f := range m.filed {
+			if f.Evidence == d.Evidence {
+				m.agreed[signing{f.Client, f.SHA256}] = true
+			}
+		}
 	case *domain.TermsEnd:
 		m.terms = slices.DeleteFunc(m.terms, func(t of) bool { return t == of{d.Client, d.Terms} })
 	case *domain.ApprovalGive:
@@ -122,8 +138,15 @@ func (m *made) noteRest(e *domain.Event) {
 		if d.Client != "" {
 			m.clients = slices.DeleteFunc(m.clients, func(id domain.ID) bool { return id == d.Client })
 			m.gone = append(m.gone, d.Client)
+			m.terms = slices.DeleteFunc(m.terms, func(t of) bool { return t.client == d.Client })
+			m.holds = slices.DeleteFunc(m.holds, func(h of) bool { return h.client == d.Client })
 		} else if d.Party != "" {
 			m.erased = append(m.erased, d.Party)
+			gone := func(id domain.ID) bool { return id == d.Party }
+			m.parties = slices.DeleteFunc(m.parties, gone)
+			for _, c := range domain.Categories {
+				m.of[c] = slices.DeleteFunc(m.of[c], gone)
+			}
 		}
 		m.leaving = nil
 	}

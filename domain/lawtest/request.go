@@ -26,7 +26,7 @@ func (l *Ledger) Request(c Chance) *domain.AccessRequest {
 	}
 	switch {
 	case r.Action == domain.Transfer && c(9) > 0:
-		r.Recipient = pick(c, l.party(c), l.holder(c, r), l.holder(c, r), l.holder(c, r), "buyer", "nmpa")
+		r.Recipient = pick(c, l.party(c), l.holder(c, r), l.holder(c, r), l.holder(c, r), l.a(c, pick(c, domain.Categories...)))
 	case r.Action == domain.Modify && c(9) > 0:
 		r.Confirmation = l.paper(c, domain.ModificationConfirmation, r.Client)
 	}
@@ -83,7 +83,7 @@ func (l *Ledger) aim(c Chance, r *domain.AccessRequest) {
 		}
 	}
 	if rights == nil || c(8) == 0 {
-		r.Party, r.Action = "li", domain.Consult
+		r.Party, r.Action = l.a(c, domain.External), domain.Consult
 		return
 	}
 	t := late(c, 8, rights)
@@ -107,7 +107,7 @@ func (l *Ledger) passing(c Chance) *domain.AccessRequest {
 	for range 4 {
 		r := &domain.AccessRequest{Client: l.client(c), Action: domain.Transfer, Purpose: domain.ID(pick(c, domain.Purposes...))}
 		r.Record = l.record(c, r.Client)
-		for range l.made.parties {
+		for range min(40, len(l.made.parties)) {
 			r.Party = l.party(c)
 			d := domain.DecideAccess(l.View(), r, l.Now, l.Next())
 			if len(d.Reasons) == 1 && d.Reasons[0].Code == "recipient-missing" {
@@ -122,8 +122,8 @@ func (l *Ledger) passing(c Chance) *domain.AccessRequest {
 // holder is one that could consult the record for this purpose, where there is one.
 func (l *Ledger) holder(c Chance, r *domain.AccessRequest) domain.ID {
 	q := domain.AccessRequest{Client: r.Client, Record: r.Record, Action: domain.Consult, Purpose: r.Purpose}
-	for range 2 * len(l.made.parties) {
-		if q.Party = l.party(c); q.Party != r.Party && domain.DecideAccess(l.View(), &q, l.Now, l.Next()).Granted() {
+	for range min(40, 2*len(l.made.parties)) {
+		if q.Party = l.a(c, pick(c, domain.Categories...)); q.Party != r.Party && domain.DecideAccess(l.View(), &q, l.Now, l.Next()).Granted() {
 			break
 		}
 	}
@@ -157,15 +157,13 @@ func (l *Ledger) approved(c Chance, g *domain.ApprovalGive) *domain.AccessReques
 	}
 	r.Client, r.Approval, r.Party, r.Record, r.Action = g.Client, g.Approval, g.Party, g.Record, g.Action
 	r.Purpose, r.Recipient = domain.ID(g.Purpose), g.Recipient
-	switch c(12) { // another access than the approved one
-	case 0:
+	switch n := c(12); { // another access than the approved one
+	case n == 0:
 		r.Record = l.record(c, r.Client)
-	case 1:
+	case n == 1:
 		r.Purpose = domain.ID(pick(c, domain.Purposes...))
-	case 2:
-		if r.Recipient != "" {
-			r.Recipient = l.holder(c, &r)
-		}
+	case n < 5 && r.Recipient != "":
+		r.Recipient = l.holder(c, &r)
 	}
 	if r.Action == domain.Modify {
 		r.Confirmation = l.paper(c, domain.ModificationConfirmation, r.Client)
@@ -206,19 +204,13 @@ func (l *Ledger) special(c Chance) domain.Data {
 // ending is a paper by which the client agreed no terms yet; where there is none, it
 // is likely to be filed next.
 func (l *Ledger) ending(c Chance, of domain.ID) domain.ID {
-	agreed := map[domain.Digest]bool{}
-	for _, e := range l.Events {
-		if t, ok := e.Data.(*domain.TermsAgree); ok && e.Refusal == nil && t.Client == of {
-			for _, f := range l.made.filed {
-				if f.Evidence == t.Evidence {
-					agreed[f.SHA256] = true
-				}
-			}
+	for i := len(l.made.filed) - 1; i >= 0; i-- {
+		f := l.made.filed[i]
+		if f.Client != of || f.Kind != domain.SpecialTerms || !f.Signed || l.made.agreed[signing{of, f.SHA256}] {
+			continue
 		}
-	}
-	for _, f := range l.made.filed {
 		known, _ := l.View().Get(domain.Key{Kind: domain.KindEvidence, C: string(f.Evidence)})
-		if f.Client == of && f.Kind == domain.SpecialTerms && f.Signed && !agreed[f.SHA256] && known.Fact.(*domain.Evidence).Voided == 0 && c(6) > 0 {
+		if known.Fact.(*domain.Evidence).Voided == 0 && c(6) > 0 {
 			return f.Evidence
 		}
 	}
@@ -241,8 +233,13 @@ func (l *Ledger) approve(c Chance, of *domain.AccessRequest) domain.Data {
 	return g
 }
 
-// terms makes up special terms, of rules that leave most accesses alone.
+// terms makes up special terms, of rules that leave most accesses alone; where there
+// are many, the end of some.
 func (l *Ledger) terms(c Chance) domain.Data {
+	if len(l.made.terms) > 6 {
+		t := pick(c, l.made.terms...)
+		return &domain.TermsEnd{Client: t.client, Terms: t.id, Evidence: l.ending(c, t.client)}
+	}
 	t := &domain.TermsAgree{Client: l.client(c), Terms: l.next("t"), Rules: []domain.TermsRule{}}
 	t.Evidence = l.paper(c, domain.SpecialTerms, t.Client)
 	for range c(3) {
@@ -281,15 +278,24 @@ func (l *Ledger) rule(c Chance, of domain.ID) domain.TermsRule {
 // lend makes up loans of what somebody was granted access to within some days, returns,
 // and accesses to what can be lent.
 func (l *Ledger) lend(c Chance) domain.Data {
-	of := l.client(c)
+	of, original := l.client(c), domain.ID("original")
 	if record := l.lent(of); record != "none" && c(2) == 0 {
 		return &domain.RecordReturn{Client: of, Record: record}
 	}
 	days := 24 * time.Hour * pick[time.Duration](c, 1, 1, 1, 4)
 	for i := len(l.Events) - 1; i >= 0 && l.Now.Sub(l.Events[i].Time) <= days; i-- {
 		r, ok := l.Events[i].Data.(*domain.AccessRequest)
-		if !ok || l.Events[i].Type != "access.granted" || !l.physical(r.Client, r.Record) || c(3) == 0 {
+		if !ok || l.Events[i].Type != "access.granted" || c(3) == 0 {
 			continue
+		}
+		if !l.physical(r.Client, r.Record) {
+			if c(4) == 0 {
+				return &domain.RecordAmend{Client: r.Client, Record: r.Record, Medium: domain.Physical, Custody: Text(2), Reason: Text(1)}
+			}
+			continue
+		}
+		if c(6) == 0 { // what was granted before it came to be on paper
+			return &domain.RecordAmend{Client: r.Client, Record: r.Record, Medium: domain.Electronic, Reason: Text(1)}
 		}
 		out := &domain.RecordLend{Client: r.Client, Record: r.Record, Holder: r.Party}
 		if other := pick(c, r.Bearer, r.Recipient); other != "" {
@@ -301,10 +307,15 @@ func (l *Ledger) lend(c Chance) domain.Data {
 		return out
 	}
 	if c(8) == 0 {
-		return &domain.RecordLend{Client: of, Record: pick(c, l.record(c, of), "original"), Holder: l.party(c)}
+		return &domain.RecordLend{Client: of, Record: pick(c, l.record(c, of), original), Holder: l.party(c)}
 	}
 	r := l.Request(c)
-	r.Record = "original"
+	for k, known := range l.View().List(domain.KindRecord, string(r.Client), "") {
+		if r := known.Fact.(*domain.Record); r.Medium == domain.Physical && r.Destroyed == 0 {
+			original = domain.ID(k.C)
+		}
+	}
+	r.Record = original
 	return r
 }
 

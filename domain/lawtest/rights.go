@@ -2,6 +2,7 @@ package lawtest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/qtccc/assent/domain"
 )
@@ -22,7 +23,7 @@ func (l *Ledger) give(c Chance) domain.Data {
 		return &domain.DelegationAuthorize{Client: d.client, Delegation: id, Designation: d.id, Delegate: l.outsider(c), Until: l.until(c),
 			Evidence: l.paper(c, domain.SpecialAuthorization, d.client)}
 	case 4:
-		return &domain.ConsentGive{Client: of, Consent: id, Party: pick(c, l.outsider(c), l.outsider(c), "buyer", l.party(c)), Scope: l.scope(c, of),
+		return &domain.ConsentGive{Client: of, Consent: id, Party: pick(c, l.outsider(c), l.outsider(c), l.a(c, domain.Assignee), l.a(c, domain.Authority), l.party(c)), Scope: l.scope(c, of),
 			Purposes: domain.Purposes, Actions: l.actions(c), Until: l.until(c), Evidence: l.paper(c, domain.ConsentPaper, of)}
 	case 5:
 		e := &domain.EngagementConfirm{Client: of, Engagement: id, Evidence: l.paper(c, domain.EngagementConfirmation, of),
@@ -33,7 +34,7 @@ func (l *Ledger) give(c Chance) domain.Data {
 		}
 		return e
 	default:
-		a := &domain.AuthorizationIssue{Client: of, Authorization: id, Party: pick(c, "wu", "intern", "boss", "vice", "courier", "nmpa", "buyer", l.party(c)),
+		a := &domain.AuthorizationIssue{Client: of, Authorization: id, Party: pick(c, "wu", l.a(c, domain.Staff), l.a(c, domain.Contractor), l.a(c, domain.Authority), l.a(c, domain.Assignee), l.party(c)),
 			Scope: l.scope(c, of), Purposes: domain.Purposes, Actions: l.actions(c), Need: Text(1), Until: l.until(c), Evidence: l.attached(c, of)}
 		if a.Engagement = l.engagement(c, of); a.Engagement == "none" || c(4) == 0 {
 			a.Engagement, a.Purposes = "", pick(c, domain.Purposes[:2], domain.Purposes[:3], domain.Purposes[8:])
@@ -66,7 +67,11 @@ func (l *Ledger) MakeUpTaking(c Chance) domain.Data {
 	case 7:
 		return &domain.ContactDrop{Client: of, Party: l.outsider(c)}
 	case 8:
-		return &domain.PartyRetire{Party: pick[domain.ID](c, "intern", "courier", "driver", "li", "firm", "lawyer", "nmpa", "buyer"), Reason: Text(1)}
+		p := l.a(c, pick(c, domain.Categories...))
+		if slices.Contains(needed, p) { // whom nobody could restore
+			p = "intern"
+		}
+		return &domain.PartyRetire{Party: p, Reason: Text(1)}
 	case 9, 10:
 		return l.terms(c)
 	case 11:
@@ -91,7 +96,7 @@ func (l *Ledger) MakeUpTaking(c Chance) domain.Data {
 
 func (l *Ledger) destroy(c Chance, of, record domain.ID) domain.Data {
 	return &domain.RecordDestroy{Client: of, Record: record, Method: pick(c, domain.Methods...), Operator: "wu",
-		Witness: pick[domain.ID](c, "chen", "wu", "boss", "li"), Evidence: pick(c, "", l.paper(c, domain.DestructionRequest, of))}
+		Witness: pick[domain.ID](c, "chen", "wu", "boss", "li"), Evidence: pick(c, "", l.paper(c, domain.DestructionRequest, of), l.paper(c, domain.DestructionRequest, of))}
 }
 
 // file makes up evidence. Its content is one of a few, so that papers are filed
@@ -109,7 +114,7 @@ func (l *Ledger) file(c Chance) domain.Data {
 		}
 	}
 	if e.Kind == domain.UndertakingPaper {
-		e.Client, e.Party = "", pick[domain.ID](c, "courier", "driver")
+		e.Client, e.Party = "", l.a(c, domain.Contractor)
 	} else if c(9) == 0 {
 		e.Record = l.record(c, e.Client)
 	}

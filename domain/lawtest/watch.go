@@ -1,6 +1,7 @@
 package lawtest
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/qtccc/assent/domain"
@@ -10,7 +11,7 @@ import (
 // editions and inquiries.
 func (l *Ledger) watch(c Chance) domain.Data {
 	of := l.client(c)
-	switch c(13) {
+	switch c(14) {
 	case 0:
 		r := &domain.ViolationReport{Client: pick(c, of, ""), Party: pick(c, l.party(c), ""), Note: Text(1)}
 		if c(2) == 0 { // one more of whom there is one
@@ -44,6 +45,8 @@ func (l *Ledger) watch(c Chance) domain.Data {
 	case 10:
 		return &domain.InquiryReceive{Inquiry: l.next("q"), Client: pick(c, of, ""), From: Text(1), Kind: pick(c, domain.InquiryKinds...),
 			To: pick(c, domain.Addressees...), Text: Text(2)}
+	case 11: // by a request of before it was there, too
+		return l.destroy(c, of, last(l.made.records[of]))
 	default:
 		return &domain.InquiryAnswer{Inquiry: l.inquiry(c), Text: Text(1), Attempt: pick(c, "", l.attempt())}
 	}
@@ -64,10 +67,24 @@ func (l *Ledger) loosen(c Chance, p *domain.PolicyPublish) domain.Data {
 	return p
 }
 
-// violation is one of the last, open or not.
+// violation is one of the last, open or not, or one of several that are open of the
+// same party and client.
 func (l *Ledger) violation(c Chance) domain.UUID {
 	if len(l.made.violations) == 0 {
 		return UUID(7, 0)
+	}
+	open, several := map[of][]domain.UUID{}, []domain.UUID(nil)
+	for _, id := range l.made.violations[max(0, len(l.made.violations)-60):] {
+		known, _ := l.View().Get(domain.Key{Kind: domain.KindViolation, C: string(id)})
+		v := known.Fact.(*domain.Violation)
+		if k := (of{v.Client, v.Party}); v.State != domain.Closed && v.Client != "" && v.Party != "" {
+			if open[k] = append(open[k], id); len(open[k]) > 1 {
+				several = open[k]
+			}
+		}
+	}
+	if several != nil && c(2) == 0 {
+		return pick(c, several...)
 	}
 	return late(c, 10, l.made.violations)
 }
@@ -113,12 +130,15 @@ func (l *Ledger) review(c Chance) domain.Data {
 		open = l.reviewID(c)
 	}
 	undecided := l.undecided(open)
-	if len(undecided) == 0 && c(5) > 0 || c(15) == 0 {
+	if len(undecided) == 0 && c(2) > 0 || c(15) == 0 {
 		return &domain.ReviewClose{Review: open, Statement: Text(1)}
 	}
 	r := l.right(c, domain.Authorized)
 	d := &domain.ReviewDecide{Review: open, Client: r.client, Authorization: r.id, Reason: Text(1)}
-	if len(undecided) > 0 && c(6) > 0 {
+	if decided := l.decided(open); len(decided) > 0 && c(3) == 0 {
+		of := pick(c, decided...)
+		d.Client, d.Authorization = of.client, of.id
+	} else if len(undecided) > 0 && c(6) > 0 {
 		of := pick(c, undecided...)
 		d.Client, d.Authorization = of.client, of.id
 	}
@@ -146,11 +166,24 @@ func (l *Ledger) undecided(review domain.ID) (us []of) {
 	return us
 }
 
+// decided are those that it has decided.
+func (l *Ledger) decided(review domain.ID) (ds []of) {
+	for k := range l.View().List(domain.KindVerdict, string(review), "") {
+		client, id, _ := strings.Cut(k.C, "/")
+		ds = append(ds, of{domain.ID(client), domain.ID(id)})
+	}
+	return ds
+}
+
 // narrow says something of the authorisation anew, mostly something narrower.
 func (l *Ledger) narrow(c Chance, d *domain.ReviewDecide) {
 	r, _, ok := domain.FindRight(l.View(), d.Client, domain.Authorized, d.Authorization)
 	if !ok || c(6) == 0 {
 		d.Actions = domain.Actions
+		return
+	}
+	if r.Scope.Engagements != nil && c(2) == 0 {
+		d.Scope = &domain.Scope{Records: []domain.ID{l.inside(c, d.Client, r.Scope.Engagements)}}
 		return
 	}
 	switch c(5) {
@@ -160,6 +193,9 @@ func (l *Ledger) narrow(c Chance, d *domain.ReviewDecide) {
 		d.Purposes = r.Purposes[:1+c(len(r.Purposes))]
 	case 2:
 		d.Until = l.day(c, 60)
+		if c(4) == 0 {
+			d.Until.Time = l.Now.AddDate(0, 0, -60)
+		}
 	case 3:
 		s := l.scope(c, d.Client)
 		d.Scope = &s
@@ -168,4 +204,14 @@ func (l *Ledger) narrow(c Chance, d *domain.ReviewDecide) {
 		s.Sensitive = false
 		d.Scope = &s
 	}
+}
+
+// inside is a record of one of the engagements, where there is one.
+func (l *Ledger) inside(c Chance, of domain.ID, engagements []domain.ID) domain.ID {
+	for k, known := range l.View().List(domain.KindRecord, string(of), "") {
+		if slices.Contains(engagements, known.Fact.(*domain.Record).Engagement) {
+			return domain.ID(k.C)
+		}
+	}
+	return l.record(c, of)
 }

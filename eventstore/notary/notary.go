@@ -196,6 +196,9 @@ func (n *Notary) resume(ctx context.Context) error {
 	if err != nil {
 		return damaged(path, err.Error())
 	}
+	if err := n.latest(c); err != nil {
+		return err
+	}
 	if empty && c.Size > 0 {
 		n.cfg.Log.Warn("the archive is empty, and is made anew from the stream", "archive", n.cfg.Archive, "events", c.Size)
 		err = n.renew(ctx, c)
@@ -215,6 +218,21 @@ func (n *Notary) resume(ctx context.Context) error {
 	}
 	n.now.signed = signed
 	return n.place(next)
+}
+
+// latest holds the last checkpoint against its copy in the archive. The copy is put there
+// after it: where it is of more events, somebody put an older checkpoint back
+// (TestAnOlderCheckpointIsRefused). A copy that can't be read says nothing.
+func (n *Notary) latest(c Checkpoint) error {
+	signed, err := readFile(os.DirFS(n.cfg.Archive), checkpointFile, mostCheckpoint)
+	if err != nil {
+		return nil
+	}
+	copied, err := OpenCheckpoint(signed, n.cfg.Origin, n.cfg.Known)
+	if err != nil || copied.Size <= c.Size {
+		return nil
+	}
+	return damaged(n.checkpoint(), fmt.Sprintf("it is of %d events, and its copy in the archive of %d: an older one was put back", c.Size, copied.Size))
 }
 
 // reopen reads the archive at the checkpoint.

@@ -100,11 +100,12 @@ func TestAnOlderArchiveIsRefused(t *testing.T) {
 	require.Contains(t, k.refusedBy(t).Where, k.cfg.Archive)
 }
 
-// TestAnOlderCheckpointGoesOn: it is what a crash before the last one would have left,
-// and nothing tells them apart but whoever keeps a later one.
-func TestAnOlderCheckpointGoesOn(t *testing.T) {
+// TestAnOlderCheckpointIsRefused: its copy in the archive is put there after it, so one
+// that is of more events says that it was put back. Where the copy is as old, that is
+// what a crash before the last one would have left, and it goes on.
+func TestAnOlderCheckpointIsRefused(t *testing.T) {
 	k := closed(t, 300)
-	path := filepath.Join(k.cfg.Dir, checkpointFile)
+	path, copied := filepath.Join(k.cfg.Dir, checkpointFile), filepath.Join(k.cfg.Archive, checkpointFile)
 	older, err := os.ReadFile(path)
 	require.NoError(t, err)
 	n := k.open(t)
@@ -112,9 +113,14 @@ func TestAnOlderCheckpointGoesOn(t *testing.T) {
 	later := n.Signed()
 	require.NoError(t, n.Close())
 	require.NoError(t, os.WriteFile(path, older, 0o600))
-	n = k.open(t)
-	require.Equal(t, later, n.Signed())
-	require.NoError(t, n.Close())
+	require.Contains(t, k.refusedBy(t).Why, "it is of 300 events, and its copy in the archive of 600")
+	for _, says := range []string{string(older), "nothing"} {
+		require.NoError(t, os.WriteFile(path, older, 0o600))
+		require.NoError(t, os.WriteFile(copied, []byte(says), 0o600))
+		n = k.open(t)
+		require.Equal(t, later, n.Signed())
+		require.NoError(t, n.Close())
+	}
 }
 
 // TestAMissingCheckpointIsRefused: where the archive has events, and where the ledger
