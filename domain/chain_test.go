@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/qtccc/assent/domain"
+	"github.com/qtccc/assent/domain/lawtest"
 )
 
 // TestAGrantNamesWhatItRestsOn: II.1, a grant is traceable. Each of its reasons names
@@ -162,4 +163,38 @@ func TestAnApprovalIsSpentOnce(t *testing.T) {
 			require.False(t, again.Granted(), ruling(again))
 		}
 	})
+}
+
+// TestADenialJoinsAViolationThatIsInvestigated: II.3. One that is investigated is
+// open still, so the next attempt joins it once the earlier ones are closed.
+func TestADenialJoinsAViolationThatIsInvestigated(t *testing.T) {
+	l := lawtest.Open(newYear)
+	l.Settle()
+	ask := &domain.AccessRequest{Client: "acme", Record: "ordinary", Party: "lawyer", Action: domain.Use, Purpose: "fees"}
+	first := l.Must("gateway", ask)
+	second := l.Must("officer", &domain.ViolationReport{Client: "acme", Party: "lawyer", Note: lawtest.Text(1)})
+	l.Must("officer", &domain.ViolationInvestigate{Violation: second.ID, Note: lawtest.Text(1)})
+	require.Equal(t, first.ID, l.Must("gateway", ask).Decision.Violation)
+	l.Must("officer", &domain.ViolationClose{Violation: first.ID, Finding: domain.Findings[0], Note: lawtest.Text(1)})
+	require.Equal(t, second.ID, l.Must("gateway", ask).Decision.Violation)
+	l.Must("officer", &domain.ViolationClose{Violation: second.ID, Finding: domain.Findings[0], Note: lawtest.Text(1)})
+	last := l.Must("gateway", ask)
+	require.Equal(t, last.ID, last.Decision.Violation)
+}
+
+// TestALoanRestsOnAGrantOfWhatIsOnPaper: II.0. A record that came to be electronic and
+// back begins anew (docs/decisions/0010).
+func TestALoanRestsOnAGrantOfWhatIsOnPaper(t *testing.T) {
+	l := lawtest.Open(newYear)
+	l.Settle()
+	lend := &domain.RecordLend{Client: "acme", Record: "original", Holder: "li"}
+	ask := &domain.AccessRequest{Client: "acme", Record: "original", Party: "li", Action: domain.Consult, Purpose: "fees"}
+	require.Equal(t, "access.granted", l.Must("gateway", ask).Type)
+	for _, medium := range []domain.Medium{domain.Electronic, domain.Physical} {
+		l.Must("clerk", &domain.RecordAmend{Client: "acme", Record: "original", Medium: medium, Reason: lawtest.Text(1)})
+	}
+	out, _ := l.Do("clerk", lend)
+	require.Equal(t, "no-grant", out.Fault.Reason)
+	l.Must("gateway", ask)
+	l.Must("clerk", lend)
 }

@@ -25,6 +25,7 @@ const callers = 8
 type sent struct {
 	plain  *commands.Plain
 	answer *answer
+	at     time.Time // when it came
 }
 
 // TestKillLoop: the service is killed again and again while callers are at it, now
@@ -120,6 +121,7 @@ func call(t *testing.T, c *client, name string, stop chan struct{}) (log []*sent
 				Data: fmt.Appendf(nil, `{"client":"acme","record":"r%d","party":"p%s","action":"consult","purpose":"fees"}`, n, name)}
 		}
 		s := &sent{plain: plain, answer: c.command(t.Context(), plain)}
+		s.at = time.Now()
 		log = append(log, s)
 		if s.answer.open() {
 			return log

@@ -177,6 +177,10 @@ func (s *service) openRing(context.Context) error {
 	return nil
 }
 
+// ackWithin is how long an append may take: a disk that is full or fails says nothing,
+// and whoever waits is to hear of it within 5 s.
+const ackWithin = 3 * time.Second
+
 // openEvents starts the server, its port closed, and opens the stream, or makes it
 // where the ledger is being made: step 7 of doc.go.
 func (s *service) openEvents(ctx context.Context) (err error) {
@@ -201,9 +205,9 @@ func (s *service) openEvents(ctx context.Context) (err error) {
 		return err
 	}
 	if h.state == begun {
-		s.events, err = eventstore.Create(ctx, nc, string(h.card.Ledger))
+		s.events, err = eventstore.Create(ctx, nc, string(h.card.Ledger), eventstore.AckWithin(ackWithin))
 	} else {
-		s.events, err = eventstore.Open(ctx, nc, string(h.card.Ledger))
+		s.events, err = eventstore.Open(ctx, nc, string(h.card.Ledger), eventstore.AckWithin(ackWithin))
 	}
 	if err != nil {
 		return fmt.Errorf("open the ledger's events: %w", err)

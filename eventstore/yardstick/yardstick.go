@@ -21,7 +21,13 @@ type Server struct {
 }
 
 // Start starts one whose streams lie in dir.
-func Start(dir string) (*Server, error) {
+func Start(dir string) (*Server, error) { return start(dir, true) }
+
+// StartLazy starts one that acknowledges before it syncs: what a power cut takes from
+// it shows that a trial of power cuts takes anything.
+func StartLazy(dir string) (*Server, error) { return start(dir, false) }
+
+func start(dir string, sync bool) (*Server, error) {
 	s := &Server{token: rand.Text()}
 	var err error
 	s.ns, err = server.NewServer(&server.Options{
@@ -29,7 +35,7 @@ func Start(dir string) (*Server, error) {
 		Host:       "127.0.0.1", Port: server.RANDOM_PORT,
 		Authorization: s.token,
 		NoSigs:        true, NoLog: true,
-		JetStream: true, StoreDir: dir, SyncAlways: true,
+		JetStream: true, StoreDir: dir, SyncAlways: sync,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("yardstick: %w", err)
