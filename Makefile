@@ -40,13 +40,13 @@ trials: ## faults and abuse that fit a few minutes: kills (ROUNDS times), flippe
 	$(GO) test -timeout 15m -count 1 -v -run '^($(PROGRAM_TRIALS))$$' ./cmd/assent -rounds $(ROUNDS) -flips 180 -damaged 14000 -races 2000 -histories 8
 	$(GO) test -timeout 15m -count 1 -v -run '^($(COMMAND_TRIALS))$$' ./commands -lost-acks 2400
 	$(GO) test -timeout 15m -count 1 -v -run '^($(REPLAY_TRIALS))$$' ./projections -replayed 1500
-	$(GO) test -timeout 15m -count 1 -v -run '^($(DISK_TRIALS))$$' ./cmd/assent -trials -cuts 20
+	$(GO) test -timeout 15m -count 1 -v -tags trials -run '^($(DISK_TRIALS))$$' ./cmd/assent -cuts 20
 
 soak: ## the long trials: the same, ten times as often and more
 	$(GO) test -timeout 180m -count 1 -v -run '^($(PROGRAM_TRIALS))$$' ./cmd/assent -rounds $$(( $(ROUNDS) * 10 )) -flips 1800 -damaged 30000 -races 100000 -histories 80
 	$(GO) test -timeout 60m -count 1 -v -run '^($(COMMAND_TRIALS))$$' ./commands -lost-acks 10000
 	$(GO) test -timeout 60m -count 1 -v -run '^($(REPLAY_TRIALS))$$' ./projections -replayed 10000
-	$(GO) test -timeout 60m -count 1 -v -run '^($(DISK_TRIALS))$$' ./cmd/assent -trials -cuts 100
+	$(GO) test -timeout 60m -count 1 -v -tags trials -run '^($(DISK_TRIALS))$$' ./cmd/assent -cuts 100
 
 clean: ## remove what make built
 	rm -rf bin

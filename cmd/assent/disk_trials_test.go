@@ -1,3 +1,5 @@
+//go:build trials
+
 package main
 
 import (
@@ -21,8 +23,7 @@ import (
 )
 
 var (
-	trials = flag.Bool("trials", false, "run the trials that need root and devices of their own")
-	cuts   = flag.Int("cuts", 20, "how often TestPowerCutsLoseNothing cuts the power")
+	cuts = flag.Int("cuts", 20, "how often TestPowerCutsLoseNothing cuts the power")
 )
 
 // A disk is an ext4 of its own, whose power can be cut.
@@ -64,9 +65,6 @@ func (d *disk) cut(t *testing.T) {
 // the journal replayed. Every command that was acknowledged stands at the sequence and
 // under the id that its answer said, and all of it verifies (trial R02).
 func TestPowerCutsLoseNothing(t *testing.T) {
-	if !*trials {
-		return
-	}
 	d := newDisk(t)
 	r := &running{bin: binary(t), data: filepath.Join(d.at, "ledger")}
 	r.start(t)
@@ -130,9 +128,6 @@ func TestPowerCutsLoseNothing(t *testing.T) {
 // TestAPowerCutTakesWhatIsNotSynced: the same cut takes acknowledged messages from a
 // stream that is synced lazily (trial R03, without which R02 says nothing).
 func TestAPowerCutTakesWhatIsNotSynced(t *testing.T) {
-	if !*trials {
-		return
-	}
 	d := newDisk(t)
 	acks := uint64(0)
 	lazily := func(do func(jetstream.JetStream)) {

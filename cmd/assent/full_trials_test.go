@@ -1,3 +1,5 @@
+//go:build trials
+
 package main
 
 import (
@@ -17,9 +19,6 @@ import (
 // questions are answered; once there is room, commands are taken again by themselves,
 // and nothing acknowledged is lost (trial R08).
 func TestAFullDiskHeals(t *testing.T) {
-	if !*trials {
-		return
-	}
 	at := t.TempDir()
 	tool(t, "mount", "-t", "tmpfs", "-o", "size=256m", "trial", at)
 	t.Cleanup(func() { _ = exec.Command("umount", at).Run() })
