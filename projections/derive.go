@@ -43,6 +43,8 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 		return "it is about " + d.Subject.String() + ", and the law has it about " + out.Subject.String()
 	case out.Refusal != nil && *out.Refusal != *d.Refusal:
 		return fmt.Sprintf("it was refused by %s %s, and the law refuses it by %s %s", d.Refusal.Clause, d.Refusal.Reason, out.Refusal.Clause, out.Refusal.Reason)
+	case d.Sealed != nil && d.Sealed.Of != out.Seals:
+		return "its texts are sealed for " + d.Sealed.Of + ", and the law seals them for " + out.Seals
 	case out.Decision != nil && string(cloudevent.AppendDecision(nil, out.Decision)) != string(cloudevent.AppendDecision(nil, d.Decision)):
 		return "its decision is not the one that the law makes"
 	}

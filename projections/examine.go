@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nkeys"
 
@@ -102,7 +103,8 @@ func Examine(ctx context.Context, source Bundled, progress func(done uint64)) (*
 // An examination is one Examine. The caller's goroutine owns it, but for failed.
 type examination struct {
 	Examined
-	now     *latest // after the last event that was taken in
+	now     *latest   // after the last event that was taken in
+	time    time.Time // its own
 	keys    map[domain.PublicKey]nkeys.KeyPair
 	signing sync.WaitGroup
 	failed  chan error // holds the first signature that was found wrong
@@ -155,6 +157,10 @@ func (x *examination) fold(e *examinedEvent) error {
 	if d.Ledger != x.Ledger {
 		return wrong("it is of the ledger %s, not of %s", d.Ledger, x.Ledger)
 	}
+	if d.Time.Before(x.time) && d.Type != "clock.affirmed" {
+		return wrong("its time is before the last event's")
+	}
+	x.time = d.Time
 	// Signatures are looked at beside what is folded next: here only by whose key.
 	r := derivation{view: x.now, doc: d, event: e.event}
 	var noKey error
