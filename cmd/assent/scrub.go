@@ -84,8 +84,13 @@ func rest(ctx context.Context, d time.Duration) bool {
 func (s *service) report(err error) {
 	s.wrong.Store(true)
 	s.log.Error("the ledger is not what was recorded", "err", err)
+	s.end(err)
+}
+
+// end has the service end, and say why.
+func (s *service) end(why error) {
 	select {
-	case s.damaged <- err:
+	case s.damaged <- why:
 	default: // it is ending already
 	}
 }

@@ -99,7 +99,7 @@ type service struct {
 	notary    *notary.Notary
 	scrub     *scrub
 	wrong     atomic.Bool
-	damaged   chan error // holds one: what was found not to be what was recorded; nil: nobody waits
+	damaged   chan error // holds one: why nothing more is to be served; nil: nobody waits
 	scrubbing func()     // stops the scrub, and waits for that
 	store     *projections.Store
 	ring      *vault.Ring

@@ -77,7 +77,7 @@ func (w *witnesses) alarms(n *notary.Notary) (alarms []string) {
 func (w *witnesses) watch(ctx context.Context, s *service) {
 	for w.stop && rest(ctx, time.Second) {
 		if said := w.missing(s.notary); said != "" {
-			s.report(errors.New(said + ", and without them nothing is to be served; look at them, and start again"))
+			s.end(errors.New(said + ", and without them nothing is to be served; look at them, and start again"))
 			return
 		}
 	}
