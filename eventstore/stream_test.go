@@ -179,32 +179,31 @@ func TestCreationKilledAnywhereIsFinished(t *testing.T) {
 }
 
 func TestLastRefusesALogThatLostMessages(t *testing.T) {
-	s := serve(t, t.TempDir())
-	l, err := Create(soon(t), connect(t, s), ledger)
-	require.NoError(t, err)
 	for name, lose := range map[string]func(jetstream.Stream) error{
 		"the first": func(s jetstream.Stream) error { return s.DeleteMsg(soon(t), 1) },
 		"a later":   func(s jetstream.Stream) error { return s.DeleteMsg(soon(t), 2) },
 		"the last":  func(s jetstream.Stream) error { return s.DeleteMsg(soon(t), 3) },
 		"all":       func(s jetstream.Stream) error { return s.Purge(soon(t)) },
 	} {
-		require.NoError(t, l.js.DeleteStream(soon(t), Stream))
-		c := config(ledger)
-		c.DenyDelete, c.DenyPurge = false, false
-		var stream jetstream.Stream
-		require.Eventually(t, func() bool { // the server clears the last one away after it has said so
-			stream, err = l.js.CreateStream(soon(t), c)
-			return err == nil
-		}, 5*time.Second, time.Millisecond, name)
-		for range 3 {
-			_, err := l.js.Publish(soon(t), Root+"x", nil)
+		t.Run(name, func(t *testing.T) {
+			nc := connect(t, serve(t, t.TempDir()))
+			js, err := jetstream.New(nc)
 			require.NoError(t, err)
-		}
-		require.EqualValues(t, 3, last(t, l))
-		require.NoError(t, lose(stream))
-		_, err = l.Last(soon(t))
-		require.ErrorIs(t, err, ErrGap, name)
-		require.ErrorIs(t, l.Read(soon(t), 1, 0, func(Message) error { return nil }), ErrGap, name)
+			c := config(ledger)
+			c.DenyDelete, c.DenyPurge = false, false
+			stream, err := js.CreateStream(soon(t), c)
+			require.NoError(t, err)
+			l := &Log{nc: nc, js: js, stream: stream}
+			for range 3 {
+				_, err := js.Publish(soon(t), Root+"x", nil)
+				require.NoError(t, err)
+			}
+			require.EqualValues(t, 3, last(t, l))
+			require.NoError(t, lose(stream))
+			_, err = l.Last(soon(t))
+			require.ErrorIs(t, err, ErrGap)
+			require.ErrorIs(t, l.Read(soon(t), 1, 0, func(Message) error { return nil }), ErrGap)
+		})
 	}
 }
 
