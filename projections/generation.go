@@ -32,6 +32,7 @@ var errOtherModels = errors.New("the read models are of another version")
 type generation struct {
 	name      string
 	db        *pebble.DB
+	logs      *logged // db's file system
 	trail     trail
 	documents *documents
 	bulk      *bulk // being built as a whole; nil: as events come
@@ -44,8 +45,7 @@ type generation struct {
 	open     openViolations
 	untold   untold
 
-	refs  atomic.Int64 // who uses db or documents, and 1 for who opened them; at 0 they are closed
-	stuck atomic.Bool  // db can't be closed: the end of the process will
+	refs atomic.Int64 // who uses db or documents, and 1 for who opened them; at 0 they are closed
 
 	mu   sync.Mutex
 	pos  uint64   // guarded by mu
@@ -55,7 +55,8 @@ type generation struct {
 // createGeneration makes an empty generation where there is nothing. Of a big one
 // nothing survives a crash before finish.
 func createGeneration(cfg *Config, dir, name string, big bool) (*generation, error) {
-	o := options(cfg, big)
+	logs := &logged{FS: cfg.fs}
+	o := options(cfg, logs, big)
 	o.ErrorIfExists = true
 	db, err := pebble.Open(cfg.fs.PathJoin(dir, name), o)
 	if err != nil {
@@ -64,7 +65,8 @@ func createGeneration(cfg *Config, dir, name string, big bool) (*generation, err
 	if err := db.Set(modelsKey, []byte(models), pebble.NoSync); err != nil {
 		return nil, closing(fmt.Errorf("make %s: %w", name, err), db.Close)
 	}
-	g := &generation{name: name, db: db, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name)), versions: map[domain.Key]version{}}
+	logs.open.Store(true)
+	g := &generation{name: name, db: db, logs: logs, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name)), versions: map[domain.Key]version{}}
 	if big {
 		g.bulk = newBulk(cfg, cfg.fs.PathJoin(dir, name), o, db)
 	}
@@ -74,7 +76,8 @@ func createGeneration(cfg *Config, dir, name string, big bool) (*generation, err
 
 // openGeneration opens one that is there and whole.
 func openGeneration(cfg *Config, dir, name string) (_ *generation, err error) {
-	o := options(cfg, false)
+	logs := &logged{FS: cfg.fs}
+	o := options(cfg, logs, false)
 	o.ErrorIfNotExists = true
 	db, err := pebble.Open(cfg.fs.PathJoin(dir, name), o)
 	if err != nil {
@@ -85,7 +88,8 @@ func openGeneration(cfg *Config, dir, name string) (_ *generation, err error) {
 			err = closing(fmt.Errorf("open %s: %w", name, err), db.Close)
 		}
 	}()
-	g := &generation{name: name, db: db, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name)), versions: map[domain.Key]version{}}
+	logs.open.Store(true)
+	g := &generation{name: name, db: db, logs: logs, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name)), versions: map[domain.Key]version{}}
 	g.refs.Store(1)
 	is, err := g.meta(modelsKey)
 	if err != nil {
@@ -154,9 +158,6 @@ func (g *generation) leave() error {
 		return nil
 	}
 	err := g.documents.close()
-	if g.stuck.Load() {
-		return fmt.Errorf("close %s: it is broken, and left open", g.name)
-	}
 	if err := closing(err, g.db.Close); err != nil {
 		return fmt.Errorf("close %s: %w", g.name, err)
 	}
@@ -197,11 +198,7 @@ func (g *generation) apply(events []Applied) error {
 
 func (g *generation) commit(next uint64, events []Applied) (err error) {
 	b := g.db.NewBatch()
-	defer func() {
-		if !g.stuck.Load() {
-			err = closing(err, b.Close)
-		}
-	}()
+	defer func() { err = closing(err, b.Close) }()
 	clear(g.versions)
 	g.tail = g.tail[:0]
 	tailFrom, before := next, int64(0)
@@ -244,8 +241,10 @@ func (g *generation) commit(next uint64, events []Applied) (err error) {
 	if err := g.documents.append(next, events); err != nil {
 		return err
 	}
-	if stuck, err := commit(b); err != nil {
-		g.stuck.Store(stuck)
+	if err := b.Commit(pebble.NoSync); err != nil {
+		return err
+	}
+	if err := g.logs.failed(); err != nil {
 		return err
 	}
 	g.mu.Lock()

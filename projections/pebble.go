@@ -3,17 +3,17 @@ package projections
 import (
 	"fmt"
 	"log/slog"
-	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // options are Pebble's. What is written is synced when its log or a table is
 // closed, not at a commit: after a crash the stream is read on from there.
-func options(cfg *Config, bulk bool) *pebble.Options {
+func options(cfg *Config, fs vfs.FS, bulk bool) *pebble.Options {
 	o := &pebble.Options{
-		FS:                 cfg.fs,
+		FS:                 fs,
 		FormatMajorVersion: pebble.FormatNewest,
 		Comparer:           comparer,
 		CacheSize:          cfg.Cache, // the tables being filled are a part of it
@@ -50,28 +50,11 @@ func (s said) Errorf(format string, args ...any) {
 	s.Warn("pebble: " + fmt.Sprintf(format, args...))
 }
 
-// Fatalf is called where Pebble can't go on, and doesn't return: where a batch is
-// being committed, commit makes an error of it; elsewhere the process ends, and
-// starts from what is on disk.
+// Fatalf is called where Pebble can't go on, and doesn't return: the process ends,
+// and starts from what is on disk. That its log can't be written is no such case
+// (logged).
 func (s said) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("pebble: "+format, args...)
 	s.Error(err.Error())
 	panic(err)
-}
-
-// commit writes the batch, unsynced. Where its log can't be written Pebble panics
-// and keeps its locks: then stuck, and it can't be closed any more.
-func commit(b *pebble.Batch) (stuck bool, err error) {
-	defer func() {
-		switch p := recover().(type) {
-		case nil:
-		case runtime.Error:
-			panic(p)
-		case error:
-			stuck, err = true, p
-		default:
-			panic(p)
-		}
-	}()
-	return false, b.Commit(pebble.NoSync)
 }

@@ -151,33 +151,36 @@ func contains(path, what string) bool {
 // else goes wrong: the next start stands at an earlier event.
 func TestADiskThatFailsBreaksTheStoreAndNothingElse(t *testing.T) {
 	l := some(t)
-	disk := vfs.NewCrashableMem()
-	var fails atomic.Bool
+	want := digest(t, built(t, l))
 	full := errors.New("the disk is full")
-	s, err := OpenStore("models", Config{fs: errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if fails.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite && contains(op.Path, ".log") {
-			return full
+	for _, kind := range []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpCreate, errorfs.OpFileSyncData, errorfs.OpFileSync} {
+		disk := vfs.NewCrashableMem()
+		var fails atomic.Bool
+		s, err := OpenStore("models", Config{fs: errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if fails.Load() && op.Kind == kind && (contains(op.Path, ".log") || kind == errorfs.OpFileSync) {
+				return full
+			}
+			return nil
+		}))})
+		require.NoError(t, err)
+		short := &spoilt{ledger: l, messages: l.messages[:100]}
+		require.NoError(t, run(t.Context(), short, domainView(t, s), s.Apply, 1, 100, nil))
+		fails.Store(true)
+		for i := 100; err == nil && i < len(l.events); i++ {
+			err = s.Apply(l.events[i : i+1])
 		}
-		return nil
-	}))})
-	require.NoError(t, err)
-	short := &spoilt{ledger: l, messages: l.messages[:100]}
-	require.NoError(t, run(t.Context(), short, domainView(t, s), s.Apply, 1, 100, nil))
-	fails.Store(true)
-	for i := 100; err == nil && i < len(l.events); i++ {
-		err = s.Apply(l.events[i : i+1])
+		require.ErrorIs(t, err, ErrBroken, kind)
+		require.ErrorContains(t, err, "the disk is full")
+		require.ErrorIs(t, s.Apply(l.events[:1]), ErrBroken)
+		_, ok := s.Live().Get(domain.Key{Kind: domain.KindClient, C: "client-1"})
+		require.True(t, ok)
+		require.NoError(t, s.Close())
+		s, err = OpenStore("models", Config{fs: disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})})
+		require.NoError(t, err)
+		require.NoError(t, Replay(t.Context(), l, s, nil))
+		require.Equal(t, want, digest(t, s), kind)
+		require.NoError(t, s.Close())
 	}
-	require.ErrorIs(t, err, ErrBroken)
-	require.ErrorContains(t, err, "the disk is full")
-	require.ErrorIs(t, s.Apply(l.events[:1]), ErrBroken)
-	_, ok := s.Live().Get(domain.Key{Kind: domain.KindClient, C: "client-1"})
-	require.True(t, ok)
-	require.ErrorContains(t, s.Close(), "left open")
-	s, err = OpenStore("models", Config{fs: disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})})
-	require.NoError(t, err)
-	require.NoError(t, Replay(t.Context(), l, s, nil))
-	require.Equal(t, digest(t, built(t, l)), digest(t, s))
-	require.NoError(t, s.Close())
 }
 
 func domainView(t *testing.T, s *Store) domain.View {

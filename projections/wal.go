@@ -1,0 +1,122 @@
+package projections
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// logged is the file system of one Pebble. Once its log can't be written any more,
+// Pebble would end the process, or keep its locks for ever. So it isn't told: what
+// it writes to its logs from then on goes nowhere, and failed says why, which
+// everyone who commits asks. What lies on disk is as if the process had been killed
+// at the first write that failed.
+type logged struct {
+	vfs.FS
+	open atomic.Bool // Pebble is open; before, it is told everything
+	why  atomic.Pointer[error]
+}
+
+const logSuffix = ".log" // of Pebble's logs, and of nothing else in its directory
+
+// failed is why the log isn't written any more; nil: it is.
+func (l *logged) failed() error {
+	if err := l.why.Load(); err != nil {
+		return fmt.Errorf("write the log: %w", *err)
+	}
+	return nil
+}
+
+// fails takes note of the first error, and keeps it from Pebble.
+func (l *logged) fails(err error) error {
+	if err == nil || !l.open.Load() {
+		return err
+	}
+	l.why.CompareAndSwap(nil, &err)
+	return nil
+}
+
+// Unwrap is vfs.FS's.
+func (l *logged) Unwrap() vfs.FS { return l.FS }
+
+// Create is vfs.FS's.
+func (l *logged) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if !strings.HasSuffix(name, logSuffix) {
+		return l.FS.Create(name, c)
+	}
+	return l.log(func() (vfs.File, error) { return l.FS.Create(name, c) })
+}
+
+// ReuseForWrite is vfs.FS's.
+func (l *logged) ReuseForWrite(was, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if !strings.HasSuffix(name, logSuffix) {
+		return l.FS.ReuseForWrite(was, name, c)
+	}
+	return l.log(func() (vfs.File, error) { return l.FS.ReuseForWrite(was, name, c) })
+}
+
+// OpenDir is vfs.FS's: a new log is one once its directory is synced.
+func (l *logged) OpenDir(name string) (vfs.File, error) {
+	d, err := l.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return &logFile{d, l}, nil
+}
+
+func (l *logged) log(create func() (vfs.File, error)) (vfs.File, error) {
+	f, err := create()
+	if err != nil {
+		if err = l.fails(err); err != nil {
+			return nil, err
+		}
+		if f, err = vfs.NewMem().Create("nowhere", vfs.WriteCategoryUnspecified); err != nil {
+			return nil, err
+		}
+	}
+	return &logFile{f, l}, nil
+}
+
+// logFile is one of Pebble's logs being written, or their directory.
+type logFile struct {
+	vfs.File
+	of *logged
+}
+
+func (f *logFile) do(what func() error) error {
+	if f.of.failed() != nil {
+		return nil
+	}
+	return f.of.fails(what())
+}
+
+// Write is vfs.File's.
+func (f *logFile) Write(b []byte) (n int, err error) {
+	err = f.do(func() error { n, err = f.File.Write(b); return err })
+	if err == nil {
+		n = len(b)
+	}
+	return n, err
+}
+
+// Preallocate is vfs.File's.
+func (f *logFile) Preallocate(offset, length int64) error {
+	return f.do(func() error { return f.File.Preallocate(offset, length) })
+}
+
+// Sync is vfs.File's.
+func (f *logFile) Sync() error { return f.do(f.File.Sync) }
+
+// SyncData is vfs.File's.
+func (f *logFile) SyncData() error { return f.do(f.File.SyncData) }
+
+// SyncTo is vfs.File's.
+func (f *logFile) SyncTo(length int64) (all bool, err error) {
+	err = f.do(func() error { all, err = f.File.SyncTo(length); return err })
+	return all, err
+}
+
+// Close is vfs.File's.
+func (f *logFile) Close() error { return f.of.fails(f.File.Close()) }
