@@ -47,6 +47,7 @@ soak: ## the long trials: the same, ten times as often and more
 	$(GO) test -timeout 60m -count 1 -v -run '^($(COMMAND_TRIALS))$$' ./commands -lost-acks 10000
 	$(GO) test -timeout 60m -count 1 -v -run '^($(REPLAY_TRIALS))$$' ./projections -replayed 10000
 	$(GO) test -timeout 60m -count 1 -v -tags trials -run '^($(DISK_TRIALS))$$' ./cmd/assent -cuts 100
+	$(GO) test -timeout 60m -count 1 -v -run '^TestAMixedLedgerIsDerivedAgain$$' ./cmd/assent -mixed 100000
 
 clean: ## remove what make built
 	rm -rf bin

@@ -2,6 +2,7 @@ package projections
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/qtccc/assent/domain"
 	"github.com/qtccc/assent/eventstore/cloudevent"
@@ -42,13 +43,22 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 	case out.Subject.String() != d.Subject.String():
 		return "it is about " + d.Subject.String() + ", and the law has it about " + out.Subject.String()
 	case out.Refusal != nil && *out.Refusal != *d.Refusal:
-		return fmt.Sprintf("it was refused by %s %s, and the law refuses it by %s %s", d.Refusal.Clause, d.Refusal.Reason, out.Refusal.Clause, out.Refusal.Reason)
+		return "it was " + told(d.Refusal) + ", and the law has it " + told(out.Refusal)
 	case d.Sealed != nil && d.Sealed.Of != out.Seals:
 		return "its texts are sealed for " + d.Sealed.Of + ", and the law seals them for " + out.Seals
 	case out.Decision != nil && string(cloudevent.AppendDecision(nil, out.Decision)) != string(cloudevent.AppendDecision(nil, d.Decision)):
 		return "its decision is not the one that the law makes"
 	}
 	return ""
+}
+
+// told is a refusal in words: refused by II.2 no-need, or forbidden.
+func told(r *domain.Refusal) string {
+	s := string(r.Code)
+	if r.Clause != "" {
+		s += " by " + string(r.Clause)
+	}
+	return strings.TrimSpace(s + " " + r.Reason)
 }
 
 // proof is the key that the event's actor proved itself by: of its connection, if it

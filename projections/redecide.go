@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"time"
@@ -31,49 +32,66 @@ type tallied struct {
 	Differences int `json:"differences"`
 }
 
-// mostRedecided is how many events one page derives, and redeciding for how long: a
-// client with thousands of rights costs more than one with ten, and whoever asks waits.
+// mostRedecided is how many events one page derives, and redeciding for how long:
+// whoever asks waits. What the events of a page changed lies in memory until it is
+// done, and of what they read redecidedKept facts.
 const (
 	mostRedecided = 10_000
 	redeciding    = 2 * time.Second
+	redecidedKept = 1 << 15
 )
 
+// A redecided is how far redecide has come, over all pages until now.
+type redecided struct {
+	next uint64 // the event that comes next
+	to   uint64 // the one after the last
+	tallied
+}
+
 // redecide derives every recorded decision anew, each from what was recorded before
-// it: accesses, refusals, and that every other command was accepted.
-func (a *asking) redecide() error {
+// it: accesses, refusals, and that every other command was accepted
+// (TestRedecideShowsWhatWasAltered, TestAnotherLawIsNoticed).
+func (a *asking) redecide() error { return a.redecidePage(mostRedecided) }
+
+func (a *asking) redecidePage(most uint64) error {
 	q := TrailQuery{}
 	if err := a.span(&q); err != nil {
 		return err
 	}
-	next, t, err := a.redecideKey(max(q.From, 1))
-	if err != nil {
+	r := redecided{next: max(q.From, 1), to: q.To}
+	if err := r.resume(a); err != nil {
 		return err
 	}
-	last, began := min(q.To-1, next+mostRedecided-1), time.Now()
-	err = a.s.read(a.ctx, next, last, func(m message) error {
+	last, began := min(r.to-1, r.next+most-1), time.Now()
+	// The store's view before the page, and over it what each event changed: the view
+	// before the next one, without asking the store for it all over again, which costs
+	// four times as much where clients have a long history (TestRedecideTurnsPages: it
+	// is the same one).
+	before := NewOverlay(a.s.cfg.Store.At(domain.Seq(r.next-1)), redecidedKept)
+	err := a.s.read(a.ctx, r.next, last, func(m message) error {
 		d, err := parsed(m, m.Seq)
 		if err != nil {
 			return err
 		}
-		if !a.within(d.Time) {
-			next++
-			return nil
-		}
-		diff, err := a.s.rederive(d)
+		e, err := d.Event()
 		if err != nil {
 			return err
 		}
-		if diff != nil {
-			if ok, err := a.add(diff); err != nil || !ok {
-				if err == nil {
-					err = errFound // the page is full: this one is the next page's
+		if a.within(d.Time) {
+			diff := rederive(before, d.Document, e)
+			if diff != nil {
+				if ok, err := a.add(diff); err != nil || !ok {
+					if err == nil {
+						err = errFound // the page is full: this one is the next page's
+					}
+					return err
 				}
-				return err
+				r.Differences++
 			}
-			t.Differences++
+			r.count(d.Document)
 		}
-		t.count(d.Document)
-		next++
+		r.next++
+		before.Set(e.Seq, domain.Apply(before, e))
 		if time.Since(began) > redeciding {
 			return errFound
 		}
@@ -82,12 +100,12 @@ func (a *asking) redecide() error {
 	if err != nil && !errors.Is(err, errFound) {
 		return err
 	}
-	if next < q.To && (errors.Is(err, errFound) || next > last) {
-		a.next = []string{number(next), strconv.Itoa(t.Decisions), strconv.Itoa(t.Refusals), strconv.Itoa(t.Accepted), strconv.Itoa(t.Differences)}
+	if r.next < r.to {
+		a.next = r.key()
 		return nil
 	}
-	if ok, err := a.add(t); err != nil || !ok {
-		a.next = []string{number(next), strconv.Itoa(t.Decisions), strconv.Itoa(t.Refusals), strconv.Itoa(t.Accepted), strconv.Itoa(t.Differences)}
+	if ok, err := a.add(r.tallied); err != nil || !ok {
+		a.next = r.key()
 		return err
 	}
 	return nil
@@ -104,43 +122,75 @@ func (t *tallied) count(d *cloudevent.Document) {
 	}
 }
 
-// redecideKey is where a page begins, and what was counted before it.
-func (a *asking) redecideKey(from uint64) (next uint64, t tallied, err error) {
-	k, err := a.key(5)
-	if err != nil || k == nil {
-		return from, t, err
-	}
-	next, err = strconv.ParseUint(k[0], 10, 64)
-	for i, n := range [...]*int{&t.Decisions, &t.Refusals, &t.Accepted, &t.Differences} {
-		if err == nil {
-			*n, err = strconv.Atoi(k[i+1])
-		}
-	}
-	if err != nil {
-		return 0, t, wrong("/cursor", errCursor.Error())
-	}
-	return next, t, nil
+// key is how far it has come, as the cursor carries it.
+func (r *redecided) key() []string {
+	return []string{number(r.next), number(r.to), strconv.Itoa(r.Decisions), strconv.Itoa(r.Refusals), strconv.Itoa(r.Accepted), strconv.Itoa(r.Differences)}
 }
 
-// rederive derives one event on the store's view of what was before it, nil where it
-// is the same.
-func (s *Service) rederive(d recorded) (*difference, error) {
-	e, err := d.Event()
-	if err != nil {
-		return nil, err
+// parse reads what key wrote.
+func (r *redecided) parse(key []string) (err error) {
+	if len(key) != 6 {
+		return errCursor
 	}
-	r := derivation{view: &once{View: s.cfg.Store.At(e.Seq - 1)}, doc: d.Document, event: e}
+	for i, n := range [...]*uint64{&r.next, &r.to} {
+		if *n, err = strconv.ParseUint(key[i], 10, 64); err != nil {
+			return errCursor
+		}
+	}
+	for i, n := range [...]*int{&r.Decisions, &r.Refusals, &r.Accepted, &r.Differences} {
+		if *n, err = strconv.Atoi(key[2+i]); err != nil {
+			return errCursor
+		}
+	}
+	return nil
+}
+
+// resume goes on where the page before ended, if there was one. A cursor doesn't say
+// what is asked: to is as it was, or the cursor isn't this ledger's.
+func (r *redecided) resume(a *asking) error {
+	if a.cursor == nil {
+		return nil
+	}
+	is := *r
+	if err := r.parse(a.cursor.Key); err != nil || r.to != is.to || r.next < is.next || r.next > r.to {
+		return wrong("/cursor", errCursor.Error())
+	}
+	return nil
+}
+
+// Redecided says of an answer's cursor how many events redecide has derived until
+// then, and of how many. It is for whoever watches; false: the cursor doesn't say.
+func Redecided(cursor []byte) (done, of uint64, ok bool) {
+	c, err := parseCursor(cursor)
+	if err != nil {
+		return 0, 0, false
+	}
+	var r redecided
+	if r.parse(c.Key) != nil || r.next > r.to {
+		return 0, 0, false
+	}
+	done = uint64(r.Decisions) + uint64(r.Refusals) + uint64(r.Accepted)
+	return done, done + r.to - r.next, true
+}
+
+// rederive derives one event on the view of what was before it, nil where it is the
+// same.
+func rederive(before domain.View, d *cloudevent.Document, e *domain.Event) *difference {
+	r := derivation{view: before, doc: d, event: e}
 	why := r.differs(func(key domain.PublicKey) bool {
 		pair, err := nkeys.FromPublicKey(string(key))
 		var short [1024]byte
 		return err == nil && pair.Verify(d.SignedBytes(short[:0]), d.Signature) == nil
 	})
 	if why == "" {
-		return nil, nil
+		return nil
 	}
 	diff := &difference{Seq: d.Seq, Type: d.Type, Recorded: outcome(d.Decision, d.Refusal, d.Type, "")}
 	diff.Derived = outcome(r.out.Decision, r.out.Refusal, r.out.Type, why)
-	return diff, nil
+	if bytes.Equal(diff.Recorded, diff.Derived) { // the decision is the same, its subject isn't
+		diff.Derived = outcome(nil, nil, r.out.Type, why)
+	}
+	return diff
 }
 
 // outcome is what became of a command, as it is shown: a decision, a refusal, or the

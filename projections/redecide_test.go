@@ -6,11 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"iter"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,51 +16,32 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qtccc/assent/domain"
-	"github.com/qtccc/assent/domain/lawtest"
 	"github.com/qtccc/assent/eventstore/cloudevent"
 )
 
-var madeUp = flag.Int("made-up", 3000, "how many commands TestEveryMadeUpDecisionIsDerivedAgain makes up")
-
-// keptLedgers are ledgers as they were recorded by version 1 of the rules: documents, one a
-// line, as `assent replay --json` prints them. They are never edited: a change of law
-// that decides one of their commands otherwise takes a new version of the rules
-// (docs/decisions/0011), and the old law stays.
-func keptLedgers(t *testing.T) map[string]lines {
-	paths, err := filepath.Glob("testdata/rules-1/*.jsonl")
-	require.NoError(t, err)
-	require.Greater(t, len(paths), 25)
-	ledgers := map[string]lines{}
-	for _, path := range paths {
-		b, err := os.ReadFile(path)
-		require.NoError(t, err)
-		ledgers[strings.TrimSuffix(filepath.Base(path), ".jsonl")] = bytes.Split(bytes.TrimSpace(b), []byte{'\n'})
-	}
-	return ledgers
-}
-
-// lines are the messages of a ledger, in runs of seven.
-type lines [][]byte
-
-func (l lines) Bundles() uint64 { return uint64(len(l)+6) / 7 }
-
-func (l lines) Bundle(n uint64) (uint64, [][]byte, error) {
-	return n*7 + 1, l[n*7 : min(uint64(len(l)), n*7+7)], nil
-}
+var commands = flag.Int("made-up", 3000, "how many commands TestEveryMadeUpDecisionIsDerivedAgain makes up")
 
 // TestWhatRules1DecidedIsDerivedForEver: every event of the kept ledgers, signatures
-// included.
+// included, by verify from nothing and by redecide from the store. Every type of event
+// is among them.
 func TestWhatRules1DecidedIsDerivedForEver(t *testing.T) {
-	decisions, refusals := uint64(0), uint64(0)
-	for name, ledger := range keptLedgers(t) {
-		x, err := Examine(t.Context(), ledger, nil)
-		if assert.NoError(t, err, name) {
-			assert.EqualValues(t, len(ledger), x.Events)
-			decisions, refusals = decisions+x.Decisions, refusals+x.Refusals
-		}
+	if *keepMore {
+		keep(t)
 	}
-	assert.Greater(t, decisions, uint64(250))
-	assert.Greater(t, refusals, uint64(150))
+	ledgers := keptLedgers(t)
+	require.Empty(t, unshown(allShown(t, ledgers)), "run it with -write")
+	decisions, refusals := 0, 0
+	for name, ledger := range ledgers {
+		x, err := Examine(t.Context(), ledger, nil)
+		require.NoError(t, err, name)
+		differs, total, _ := served(t, ledger).redecidePages(t, `{"ask":"redecide"}`, mostRedecided)
+		require.Empty(t, differs, name)
+		require.Equal(t, tallied{Decisions: int(x.Decisions), Refusals: int(x.Refusals), Accepted: int(x.Accepted)}, total, name)
+		require.Len(t, ledger, total.Decisions+total.Refusals+total.Accepted, name)
+		decisions, refusals = decisions+total.Decisions, refusals+total.Refusals
+	}
+	require.Greater(t, decisions, 500)
+	require.Greater(t, refusals, 400)
 }
 
 // TestExamineNamesTheFirstEventThatDiffers: a decision, a refusal, a reason, an event
@@ -80,7 +59,7 @@ func TestExamineNamesTheFirstEventThatDiffers(t *testing.T) {
 	}
 	for _, c := range []struct{ name, has, was, is, why string }{
 		{"a denial made a grant's reason", `"type":"access.denied"`, `"code":"not-contact"`, `"code":"contact"`, "its decision is not the one that the law makes"},
-		{"a refusal's reason", `"type":"command.refused"`, `"reason":"no-need"`, `"reason":"external"`, "the law refuses it by II.2 no-need"},
+		{"a refusal's reason", `"type":"command.refused"`, `"reason":"no-need"`, `"reason":"external"`, "it was refused by II.2 external, and the law has it refused by II.2 no-need"},
 		{"a party named otherwise", `"party":"courier"`, `"party":"courier"`, `"party":"courief"`, ""},
 		{"whom its texts are sealed for", `"sealed":{"of":"client/acme"`, `"of":"client/acme"`, `"of":"ledger"`, "and the law seals them for client/acme"},
 		{"a time before the last event's", `"type":"consent.given"`, `"time":"2026-`, `"time":"2025-`, "its time is before"},
@@ -167,30 +146,211 @@ func TestAnotherLawIsNoticed(t *testing.T) {
 }
 
 // TestEveryMadeUpDecisionIsDerivedAgain: of a ledger of mixed commands, made up from a
-// seed.
+// seed, signed and served.
 func TestEveryMadeUpDecisionIsDerivedAgain(t *testing.T) {
 	seed := rand.Uint64()
-	chance := rand.New(rand.NewPCG(seed, 7))
-	l := lawtest.Open(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
-	l.Settle()
-	for len(l.Events) < *madeUp {
-		l.Step(chance.IntN)
-	}
-	began, kinds := time.Now(), map[string]int{}
-	for _, e := range l.Events {
-		before := l.History.At(e.Seq - 1)
-		d := &cloudevent.Document{ID: e.ID, Type: e.Type, Subject: e.Subject, Time: e.Time, Seq: uint64(e.Seq), Actor: e.Actor, Command: e.Command,
-			Rules: e.Rules, Decision: e.Decision, Refusal: e.Refusal, Name: e.Name, Observed: e.Observed}
-		r := derivation{view: before, doc: d, event: e}
-		require.Empty(t, r.differs(func(domain.PublicKey) bool { return true }), "seed %d, event %d, %s", seed, e.Seq, e.Name)
-		kinds[e.Type]++
-	}
-	t.Logf("seed %d: %d commands derived again in %v, %d types of event, 0 differences", seed, len(l.Events), time.Since(began), len(kinds))
+	l := madeUp(seed, *commands)
+	a := served(t, newPen().write(t, l.Events))
+	began := time.Now()
+	differs, total, pages := a.redecidePages(t, `{"ask":"redecide"}`, mostRedecided)
+	require.Empty(t, differs, "seed %d", seed)
+	require.Equal(t, len(l.Events), total.Decisions+total.Refusals+total.Accepted)
+	require.Greater(t, total.Decisions, *commands/10)
+	require.Greater(t, total.Refusals, *commands/10)
+	t.Logf("seed %d: %d decisions, %d refusals and %d others derived again in %v, on %d pages, 0 differences",
+		seed, total.Decisions, total.Refusals, total.Accepted, time.Since(began), pages)
 }
 
-// TestRedecideFindsNothingInAnHonestLedger, and says how much it looked at, over many
-// pages; a forged decision is one difference.
-func TestRedecideAsks(t *testing.T) {
+// find is the last event of a ledger of which is is true.
+func (l lines) find(t *testing.T, is func(*cloudevent.Document) bool) (int, *cloudevent.Document) {
+	for i := len(l) - 1; i >= 0; i-- {
+		d, err := cloudevent.Parse(l[i])
+		require.NoError(t, err)
+		if is(d) {
+			return i, d
+		}
+	}
+	t.Fatal("there is no such event")
+	return 0, nil
+}
+
+// TestRedecideShowsWhatWasAltered, and nothing else: by whoever writes the stream
+// himself, without the keys of those who issue commands.
+func TestRedecideShowsWhatWasAltered(t *testing.T) {
+	agency := keptLedgers(t)["agency"]
+	denied := func(d *cloudevent.Document) bool {
+		return d.Decision != nil && len(d.Decision.Reasons) > 1 && !d.Decision.Granted()
+	}
+	granted := func(d *cloudevent.Document) bool { return d.Decision != nil && d.Decision.Granted() }
+	refused := func(d *cloudevent.Document) bool { return d.Refusal != nil && d.Refusal.Reason != "" }
+	signed := func(d *cloudevent.Document) bool { return d.Type == "designation.made" }
+	for _, c := range []struct {
+		name              string
+		of                func(*cloudevent.Document) bool
+		alter             func(*cloudevent.Document)
+		recorded, derived string // parts of them
+	}{
+		{"a reason left out of a denial", denied, func(d *cloudevent.Document) { d.Decision.Reasons = d.Decision.Reasons[1:] },
+			`"decision":"denied"`, `"decision":"denied"`},
+		{"a denial made a grant", denied, func(d *cloudevent.Document) {
+			d.Type, d.Decision.Decision, d.Decision.Violation = "access.granted", domain.Granted, ""
+		}, `"decision":"granted"`, `"decision":"denied"`},
+		{"a grant made a denial", granted, func(d *cloudevent.Document) {
+			d.Type, d.Decision.Decision, d.Decision.Violation = "access.denied", domain.Denied, d.ID
+		}, `"decision":"denied"`, `"decision":"granted"`},
+		{"a grant's paper", granted, func(d *cloudevent.Document) { d.Decision.Reasons[0].Refs = []domain.Seq{1} }, `"refs":[1]`, `"decision":"granted"`},
+		{"a refusal's reason", refused, func(d *cloudevent.Document) { d.Refusal.Reason = "no-reason" }, `"reason":"no-reason"`, `the law has it refused by`},
+		{"a refusal made a prohibition", refused, func(d *cloudevent.Document) { d.Refusal = &domain.Refusal{Code: domain.Forbidden} },
+			`"code":"forbidden"`, `it was forbidden, and the law has it refused by`},
+		{"an accepted command made a refusal", signed, func(d *cloudevent.Document) {
+			d.Type, d.Sealed, d.Refusal = domain.CommandRefused, nil, &domain.Refusal{Code: domain.Refused, Clause: "III.3", Reason: "not-external"}
+		}, `"reason":"not-external"`, `the law makes it designation.made`},
+		{"whom it is about", signed, func(d *cloudevent.Document) { d.Subject = domain.Subject{Client: "other"} },
+			`"designation.made"`, `it is about client/other, and the law has it about client/`},
+		{"whom a decision is about", granted, func(d *cloudevent.Document) { d.Subject = domain.Subject{Client: "other"} },
+			`"decision":"granted"`, `it is about client/other, and the law has it about client/`},
+		{"a signature", signed, func(d *cloudevent.Document) { d.Signature[3]++ }, `"designation.made"`, `the key of clerk that was in force did not sign its command`},
+		{"when it was issued", signed, func(d *cloudevent.Document) { d.Issued = "2026-01-01T00:00:00Z" }, `"designation.made"`, `did not sign its command`},
+		{"who issued it", signed, func(d *cloudevent.Document) { d.Actor = "officer" }, `"designation.made"`, `the key of officer that was in force did not sign`},
+		{"an actor that nobody added", signed, func(d *cloudevent.Document) { d.Actor = "nobody" }, `"designation.made"`, `its actor nobody was not known`},
+		{"the id of a command that was answered", signed, func(d *cloudevent.Document) {
+			_, before := agency.find(t, func(b *cloudevent.Document) bool { return b.Actor == d.Actor && b.Seq < d.Seq })
+			d.Data, d.Name, d.Type, d.Subject, d.Sealed = before.Data, before.Name, before.Type, before.Subject, before.Sealed
+			d.Command, d.Issued, d.Signature, d.Decision, d.Refusal = before.Command, before.Issued, before.Signature, nil, before.Refusal
+		}, ``, `its command was answered by event`},
+	} {
+		i, d := agency.find(t, c.of)
+		d.Signature = bytes.Clone(d.Signature)
+		c.alter(d)
+		m, err := d.Append(nil)
+		require.NoError(t, err, c.name)
+		forged := append(append(lines(nil), agency[:i]...), m)
+		differs, total, _ := served(t, forged).redecidePages(t, `{"ask":"redecide"}`, mostRedecided)
+		if !assert.Len(t, differs, 1, c.name) {
+			continue
+		}
+		assert.Equal(t, d.Seq, differs[0].Seq, c.name)
+		assert.Equal(t, d.Type, differs[0].Type, c.name)
+		assert.Contains(t, string(differs[0].Recorded), c.recorded, c.name)
+		assert.Contains(t, string(differs[0].Derived), c.derived, c.name)
+		assert.NotEqual(t, string(differs[0].Recorded), string(differs[0].Derived), c.name)
+		assert.Equal(t, 1, total.Differences, c.name)
+		assert.Equal(t, i+1, total.Decisions+total.Refusals+total.Accepted, c.name)
+
+		_, err = Examine(t.Context(), forged, nil) // which says no less
+		var w *Wrong
+		if assert.ErrorAs(t, err, &w, c.name) {
+			assert.Equal(t, d.Seq, w.Seq, c.name)
+		}
+	}
+}
+
+// TestOtherRulesAreADifference: what a version made that this program doesn't know.
+func TestOtherRulesAreADifference(t *testing.T) {
+	ledger := keptLedgers(t)["agency"]
+	d, err := cloudevent.Parse(ledger[0])
+	require.NoError(t, err)
+	e, err := d.Event()
+	require.NoError(t, err)
+	d.Rules = domain.Rules + 1
+	diff := rederive((&domain.History{}).At(0), d, e)
+	require.NotNil(t, diff)
+	require.Contains(t, string(diff.Derived), "use a later one")
+}
+
+// TestRedecideTurnsPages: whatever a page's size, each event is derived on what was
+// recorded before it, once, and the totals are of all pages.
+func TestRedecideTurnsPages(t *testing.T) {
+	l := madeUp(1, 400)
+	p := newPen()
+	ledger := p.write(t, l.Events)
+	for i := 20; i < len(ledger); i += 60 { // some differ
+		d, err := cloudevent.Parse(ledger[i])
+		require.NoError(t, err)
+		d.Signature = bytes.Clone(d.Signature)
+		d.Signature[0]++
+		ledger[i], err = d.Append(nil)
+		require.NoError(t, err)
+	}
+	a := served(t, ledger)
+	whole, total, pages := a.redecidePages(t, `{"ask":"redecide"}`, mostRedecided)
+	require.Equal(t, 1, pages)
+	require.Len(t, whole, 7)
+	for _, most := range []uint64{1, 7, 100, uint64(len(ledger)) - 1} {
+		differs, again, pages := a.redecidePages(t, `{"ask":"redecide"}`, most)
+		require.Equal(t, whole, differs, "%d events a page", most)
+		require.Equal(t, total, again, "%d events a page", most)
+		require.Equal(t, (len(ledger)+int(most)-1)/int(most), pages)
+	}
+	differs, some, _ := a.redecidePages(t, `{"ask":"redecide","from":80,"to":82}`, 1)
+	require.Equal(t, whole[1:2], differs) // event 81
+	require.Equal(t, 2, some.Decisions+some.Refusals+some.Accepted)
+	_, none, pages := a.redecidePages(t, `{"ask":"redecide","from":82,"to":82}`, 1)
+	require.Equal(t, tallied{}, none)
+	require.Equal(t, 1, pages)
+	from, to := l.Events[99].Time, l.Events[299].Time
+	count := 0
+	for _, e := range l.Events {
+		if !e.Time.Before(from) && e.Time.Before(to) {
+			count++
+		}
+	}
+	question := fmt.Sprintf(`{"ask":"redecide","from":%q,"to":%q}`, from.Format(time.RFC3339Nano), to.Format(time.RFC3339Nano))
+	_, timed, _ := a.redecidePages(t, question, 9)
+	require.Positive(t, count)
+	require.Equal(t, count, timed.Decisions+timed.Refusals+timed.Accepted)
+}
+
+// TestAPageFullOfDifferencesGoesOnWithTheNext, and a cursor goes back as it came.
+func TestAPageFullOfDifferencesGoesOnWithTheNext(t *testing.T) {
+	ledger := newPen().write(t, madeUp(2, mostItems+100).Events)
+	for i := 8; i < len(ledger); i++ { // nothing of it was signed
+		d, err := cloudevent.Parse(ledger[i])
+		require.NoError(t, err)
+		d.Signature = bytes.Clone(d.Signature)
+		d.Signature[0]++
+		ledger[i], err = d.Append(nil)
+		require.NoError(t, err)
+	}
+	a := served(t, ledger)
+	differs, total, pages := a.redecidePages(t, `{"ask":"redecide"}`, mostRedecided)
+	require.Equal(t, 2, pages)
+	require.Equal(t, len(ledger)-8, total.Differences)
+	require.Len(t, differs, total.Differences)
+	for i, d := range differs {
+		require.EqualValues(t, i+9, d.Seq)
+	}
+	first, err := a.redecidePage(t, `{"ask":"redecide"}`, mostRedecided)
+	require.NoError(t, err)
+	require.NotEmpty(t, first.Cursor)
+	was, err := parseCursor([]byte(`"` + first.Cursor + `"`))
+	require.NoError(t, err)
+	beyond := fmt.Sprint(len(ledger) + 1)
+	for _, c := range []struct {
+		question string
+		key      []string
+	}{
+		{`"from":9`, was.Key}, {`"to":100`, was.Key},
+		{`"after":1`, nil}, {`"after":1`, []string{"1"}}, {`"after":1`, []string{"1", "9", "0", "0", "0", "0"}},
+		{`"after":1`, []string{"0", beyond, "0", "0", "0", "0"}}, {`"after":1`, []string{"x", beyond, "0", "0", "0", "0"}},
+		{`"after":1`, []string{"9", beyond, "0", "0", "0", "y"}},
+	} {
+		other := *was
+		other.Key = c.key
+		_, err := a.redecidePage(t, `{"ask":"redecide",`+c.question+`,"cursor":"`+other.String()+`"}`, mostRedecided)
+		var f *domain.Fault
+		require.ErrorAs(t, err, &f, "%v", c)
+		require.Equal(t, "/cursor", f.Field, "%v", c)
+	}
+	_, err = a.redecidePage(t, `{"ask":"redecide","after":1,"cursor":"`+first.Cursor+`"}`, mostRedecided)
+	require.NoError(t, err)
+	_, _, ok := Redecided([]byte(`"e30"`))
+	require.False(t, ok)
+}
+
+// TestRedecideFindsNothingInAnHonestLedger, and says how much it looked at; a forged
+// decision, recorded on the stream, is one difference.
+func TestRedecideFindsNothingInAnHonestLedger(t *testing.T) {
 	b := newBook(t)
 	b.play(t, agency)
 	items, _ := b.all("auditor", `{"ask":"redecide"}`)

@@ -34,21 +34,7 @@ var asked = map[string]words{
 		example: "  assent explain --as auditor --attempt 0191e7a4-8000-7000-8000-00000000002a",
 		print:   printExplained,
 	},
-	"redecide": {
-		short: "derive every recorded decision anew, and report every difference",
-		long: "Every access, every refusal and every other command is derived anew from what was recorded before it, signatures included. " +
-			"It exits with 1 where anything differs.",
-		example: "  assent redecide --as auditor --from 2026-01-01T00:00:00Z",
-		print:   printRedecided,
-		verdict: func(items []item) error {
-			for _, it := range items {
-				if n, ok := it["differences"].(json.Number); ok && n != "0" {
-					return fmt.Errorf("%s events differ from what the law makes of what was recorded before them (II.1); `assent verify` says which is the first", n)
-				}
-			}
-			return nil
-		},
-	},
+	"redecide": askRedecide,
 	"reviews": {
 		short:   "when management looked at the authorisations",
 		example: "  assent reviews --as manager",
