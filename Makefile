@@ -34,7 +34,7 @@ bench: build ## speed and memory beside raw JetStream, in ledgers of its own
 PROGRAM_TRIALS := TestKillLoop|TestInitSurvivesKill|TestSubscriberCanDoNothingElse|TestFlips|TestADamagedLedgerIsRefusedAndMended|TestARollbackIsExposedByALaterCheckpoint|TestVerifyNamesTheEventThatAnExportHasOtherwise|TestNoGrantComesAfterItsRevocation|TestAnswersAreInTheOrderOfTime
 COMMAND_TRIALS := TestLostAcksLoseNothing|TestNoJumpOfTheClockEndsARightOrPutsItsEndOff
 REPLAY_TRIALS  := TestTheSameEventsMakeTheSameModels|TestAfterACrashTheStoreIsWholeAtAnEarlierEvent
-DISK_TRIALS    := TestPowerCutsLoseNothing|TestAPowerCutTakesWhatIsNotSynced
+DISK_TRIALS    := TestPowerCutsLoseNothing|TestAPowerCutTakesWhatIsNotSynced|TestAFullDiskHeals
 
 trials: ## faults and abuse that fit a few minutes: kills (ROUNDS times), flipped bits, damage, races (docs/trials.md)
 	$(GO) test -timeout 15m -count 1 -v -run '^($(PROGRAM_TRIALS))$$' ./cmd/assent -rounds $(ROUNDS) -flips 180 -damaged 14000 -races 2000 -histories 8

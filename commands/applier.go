@@ -84,12 +84,12 @@ func (a *applier) run() {
 func (a *applier) apply(batch []projections.Applied) {
 	last := batch[len(batch)-1].Doc.Seq
 	if err := a.store.Apply(batch); err != nil {
-		a.say.Error("the read models take no more events; start the ledger again", "seq", last, "err", err)
+		a.say.Error("the read models take no more events", "seq", last, "err", err)
 		a.mu.Lock()
 		a.err = fmt.Errorf("apply events up to %d: %w", last, err)
 		a.changed.Broadcast()
 		a.mu.Unlock()
-		a.queue.end("the ledger can't keep up what it knows: its operator must start it again")
+		a.queue.end("the ledger can't keep up what it knows: send it again, with the same id, when its operator has mended that")
 		return
 	}
 	a.applied.Store(last)

@@ -254,6 +254,13 @@ func (j *job) respond(say *slog.Logger) {
 // comes now is answered as of this event or a later one.
 func (s *Service) Latest() uint64 { return s.w.latest.Load() }
 
+// Stuck says whether no command is taken, since the log or the read models couldn't
+// be written. Where the log can be again, that ends by itself before long, unless
+// its server gave up; of the read models it doesn't.
+func (s *Service) Stuck() bool {
+	return s.w.trouble.Load() != nil || s.w.applier.failed() != nil
+}
+
 // Alarms say why commands aren't taken at present, and what to do. None: they are.
 func (s *Service) Alarms() (alarms []string) {
 	if doubt := s.w.watch.look().doubt; doubt != "" {
@@ -263,7 +270,7 @@ func (s *Service) Alarms() (alarms []string) {
 		alarms = append(alarms, "commands are not taken: what became of the last events isn't known yet")
 	}
 	if s.w.applier.failed() != nil {
-		alarms = append(alarms, "commands are not taken: the read models can't be written; see the log, and start the ledger again")
+		alarms = append(alarms, "commands are not taken: the read models can't be written; see the log")
 	}
 	return alarms
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +25,10 @@ const (
 	stoppedFile = "stopped.json"
 	asideDir    = "nats.aside"
 )
+
+// placesFile is what a clean stop notes of the subscribers' durables: their digests. Nothing
+// else holds what is in them. It isn't there while the ledger is served.
+const placesFile = "places.json"
 
 // mostBlocks is how many of the changed blocks are copied, the last ones.
 const mostBlocks = 2
@@ -113,6 +119,78 @@ func (h *home) setAside() (bool, error) {
 		}
 	}
 	return true, renameFile(fresh, h.path(asideDir))
+}
+
+// durables are the digests of the files of each durable, by its name.
+func (h *home) durables() (map[string]string, error) {
+	dirs, err := filepath.Glob(h.path("nats/jetstream/*/streams/*/obs/*"))
+	if err != nil {
+		return nil, err
+	}
+	digests := map[string]string{}
+	for _, dir := range dirs {
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		all := sha256.New()
+		for _, f := range files {
+			b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			if err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(all, "%s %x\n", f.Name(), sha256.Sum256(b))
+		}
+		rel, err := filepath.Rel(h.path("nats"), dir)
+		if err != nil {
+			return nil, err
+		}
+		digests[filepath.ToSlash(rel)] = hex.EncodeToString(all.Sum(nil))
+	}
+	return digests, nil
+}
+
+// notePlaces notes where the subscribers are, the server having stopped.
+func (h *home) notePlaces() error {
+	digests, err := h.durables()
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(digests)
+	if err == nil {
+		err = replaceFile(h.path(placesFile), b, 0o600)
+	}
+	return err
+}
+
+// dropPlaces removes the durables that aren't as the last clean stop noted them, so
+// that their subscribers get every event again, rather than not some. It names them.
+// After a stop that wasn't clean nothing is known of them.
+func (h *home) dropPlaces() (dropped []string, err error) {
+	b, err := os.ReadFile(h.path(placesFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var before map[string]string
+	_ = json.Unmarshal(b, &before) // what it can't say counts as changed
+	now, err := h.durables()
+	if err != nil {
+		return nil, err
+	}
+	for name, digest := range now {
+		if before[name] == digest {
+			continue
+		}
+		dropped = append(dropped, filepath.Base(name))
+		if err := os.RemoveAll(filepath.Join(h.path("nats"), filepath.FromSlash(name))); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(dropped)
+	return dropped, os.Remove(h.path(placesFile))
 }
 
 // byNumber orders blocks as the server counts them: 2.blk before 10.blk.

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var flips = flag.Int("flips", 12, "how many bits TestFlips flips, one at a time, in one kind of file after the other")
+var flips = flag.Int("flips", 13, "how many bits TestFlips flips, one at a time, in one kind of file after the other")
 
 // A fileKind is a kind of file that a ledger consists of, and what becomes of a flip in
 // it. Those that repair can mend are mended by it; of others the test puts the file
@@ -44,7 +44,10 @@ func parts() []*fileKind {
 		{name: "blocks of the stream", mended: true, has: suffix("nats/", ".blk")},
 		{name: "index of the stream", mended: true, has: suffix("nats/", "index.db")},
 		{name: "meta files of the stream", mended: true, has: func(p string) bool {
-			return strings.HasPrefix(p, "nats/") && strings.Contains(filepath.Base(p), "meta.")
+			return strings.HasPrefix(p, "nats/") && !strings.Contains(p, "/obs/") && strings.Contains(filepath.Base(p), "meta.")
+		}},
+		{name: "durables of subscribers", mended: true, has: func(p string) bool {
+			return strings.HasPrefix(p, "nats/") && strings.Contains(p, "/obs/") || p == "places.json"
 		}},
 		{name: "tables of the read models", mended: true, has: suffix("models/", ".sst")},
 		{name: "logs of the read models", mended: true, has: suffix("models/", ".log")},

@@ -30,6 +30,9 @@ func TestAFullDiskHeals(t *testing.T) {
 	n := 0
 	send := func() *answer {
 		n++
+		if c.nc.IsClosed() { // the ledger was opened anew
+			c = r.dial(t, "clerk")
+		}
 		plain := &commands.Plain{Name: "party.register", Data: fmt.Appendf(nil,
 			`{"party":"p%d","category":"external","kind":"person","name":"Person"}`, n)}
 		s := &sent{plain, c.command(t.Context(), plain), time.Now()}

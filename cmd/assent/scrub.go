@@ -90,7 +90,7 @@ func (s *service) report(err error) {
 // end has the service end, and say why.
 func (s *service) end(why error) {
 	select {
-	case s.damaged <- why:
+	case s.ending <- why:
 	default: // it is ending already
 	}
 }

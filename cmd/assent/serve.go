@@ -41,30 +41,20 @@ one ends it at once.`,
   assent serve --data /srv/assent --keys /etc/assent/keys --listen 10.0.0.5:4222`,
 		Args: noWord,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := findHome(a.data, a.keysPath)
-			if err != nil {
-				return err
-			}
 			if err := w.parse(asked); err != nil {
 				return err
 			}
-			s := &service{home: h, log: a.logger(), listen: listen, archive: archive, twoCopies: twoCopies, witnesses: w, damaged: make(chan error, 1)}
-			defer s.stop()
-			if err = s.start(cmd.Context(), plan{Name: "assent"}); err == nil {
-				err = s.admit()
-			}
-			if err != nil {
-				return err
-			}
-			if _, err := fmt.Fprintf(a.out, "assent: serving ledger %s on nats://%s\n", h.card.Ledger, s.nats.Addr()); err != nil {
-				return fmt.Errorf("say that it serves: %w", err)
-			}
-			select {
-			case <-cmd.Context().Done():
-				s.log.Info("stopping: finishing what is under way")
-				return nil
-			case err := <-s.damaged:
-				return mendable(err)
+			for anew := false; ; anew = true {
+				h, err := findHome(a.data, a.keysPath)
+				if err != nil {
+					return err
+				}
+				s := &service{home: h, log: a.logger(), listen: listen, archive: archive, twoCopies: twoCopies, witnesses: w, ending: make(chan error, 1)}
+				err = a.serve(cmd.Context(), s, anew)
+				if !errors.Is(err, errAnew) {
+					return err
+				}
+				listen = s.listen // whoever was connected comes back to it
 			}
 		},
 	}
@@ -77,6 +67,32 @@ one ends it at once.`,
 	cmd.Flags().BoolVar(&w.stop, "witnesses-or-stop", false, "end where they don't")
 	cmd.Flags().BoolVar(&twoCopies, "two-copies", false, "answer only once the second copy is on its disk too")
 	return cmd
+}
+
+// serve serves until the context ends, which is no error, or something is wrong.
+func (a *app) serve(ctx context.Context, s *service, anew bool) error {
+	defer s.stop()
+	err := s.start(ctx, plan{Name: "assent"})
+	if err == nil {
+		err = s.admit()
+	}
+	switch {
+	case err != nil:
+		return err
+	case anew:
+		s.log.Info("commands are taken again")
+	default:
+		if _, err := fmt.Fprintf(a.out, "assent: serving ledger %s on nats://%s\n", s.home.card.Ledger, s.nats.Addr()); err != nil {
+			return fmt.Errorf("say that it serves: %w", err)
+		}
+	}
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping: finishing what is under way")
+		return nil
+	case err := <-s.ending:
+		return mendable(err)
+	}
 }
 
 // logger logs for the operator.
@@ -99,8 +115,9 @@ type service struct {
 	notary    *notary.Notary
 	scrub     *scrub
 	wrong     atomic.Bool
-	damaged   chan error // holds one: why nothing more is to be served; nil: nobody waits
-	scrubbing func()     // stops the scrub, and waits for that
+	ending    chan error // holds one: why nothing more is to be served; nil: nobody waits
+	anew      bool       // what ends it is the disk, which is well again: tend's, to be read once scrubbing returned
+	scrubbing func()     // stops the scrub and tend, and waits for that
 	store     *projections.Store
 	ring      *vault.Ring
 	gate      *gatekeeper
@@ -192,6 +209,14 @@ func (s *service) openEvents(ctx context.Context) (err error) {
 		return fmt.Errorf("copy aside what a stop that was not clean left: %w", err)
 	} else if aside {
 		s.log.Info("the stream was not stopped cleanly: its last blocks are copied aside until nothing was found missing", "dir", h.path(asideDir))
+	}
+	dropped, err := h.dropPlaces()
+	if err != nil {
+		return fmt.Errorf("look at the subscribers' durables: %w", err)
+	}
+	for _, name := range dropped {
+		s.log.Warn("a subscriber's durable is damaged and was removed: it gets every event again", "actor", name)
+		s.alarms = append(s.alarms, "the durable of "+name+" was damaged and began anew: it gets every event again")
 	}
 	s.gate = newGatekeeper()
 	s.nats, err = natsd.Start(ctx, natsd.Config{
@@ -354,13 +379,15 @@ func (s *service) admit() error {
 		defer close(scrubbed)
 		var wg sync.WaitGroup
 		wg.Go(func() { s.witnesses.watch(scrubbing, s) })
+		wg.Go(func() { s.tend(scrubbing) })
 		s.scrub.run(scrubbing)
 		wg.Wait()
 	}()
 	if err := s.nats.Admit(); err != nil {
 		return fmt.Errorf("listen on %s: %w; name another address with --listen", s.listen, err)
 	}
-	address := reachable(s.nats.Addr())
+	s.listen = s.nats.Addr()
+	address := reachable(s.listen)
 	if err := replaceFile(s.home.path("address"), []byte(address+"\n"), 0o600); err != nil {
 		return fmt.Errorf("say where the ledger answers: %w", err)
 	}
@@ -418,8 +445,8 @@ func (s *service) stop() {
 	}
 	if s.nats != nil {
 		s.nats.Stop()
-		if s.questions != nil && !s.wrong.Load() {
-			s.closed("stream", s.home.noteStop())
+		if s.questions != nil && !s.wrong.Load() && !s.anew {
+			s.closed("stream", errors.Join(s.home.noteStop(), s.home.notePlaces()))
 		}
 	}
 	if s.store != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -77,6 +78,48 @@ func TestSubscriberReadsWhatTheAuditorSees(t *testing.T) {
 		read(1)
 	}
 	require.True(t, slices.Equal(whole, docs), "the subscriber read otherwise than the auditor")
+}
+
+// TestADamagedDurableBeginsAnew: a bit flips in where a subscriber is. It isn't
+// believed: the subscriber gets every event again rather than not some, and status
+// says so. One that is as it was left goes on.
+func TestADamagedDurableBeginsAnew(t *testing.T) {
+	r := serveFresh(t)
+	require.NoError(t, r.app(t, "clerk", parties(0, 40), &bytes.Buffer{}).applyAll(t))
+	next := func() uint64 {
+		nc, _ := subscribe(t, r)
+		defer nc.Close()
+		js, err := jetstream.NewWithAPIPrefix(nc, "LED.API")
+		require.NoError(t, err)
+		durable, err := js.Consumer(t.Context(), "LEDGER", "subscriber")
+		require.NoError(t, err)
+		m, err := durable.Next(jetstream.FetchMaxWait(10 * time.Second))
+		require.NoError(t, err)
+		at, err := m.Metadata()
+		require.NoError(t, err)
+		require.NoError(t, m.DoubleAck(t.Context()))
+		return at.Sequence.Stream
+	}
+	alarms := func() string {
+		out, err := r.run("status", "--as", "auditor", "--json", "--data", r.data)
+		require.NoError(t, err, out)
+		return out
+	}
+	for want := range uint64(5) {
+		require.Equal(t, want+1, next())
+	}
+	r.restart(t, syscall.SIGTERM)
+	require.EqualValues(t, 6, next())
+	require.NotContains(t, alarms(), "durable")
+	require.NoError(t, r.signal(syscall.SIGTERM))
+	place := filepath.Join(r.data, "nats/jetstream/LEDGER/streams/LEDGER/obs/subscriber/o.dat")
+	b, err := os.ReadFile(place)
+	require.NoError(t, err)
+	b[len(b)-1] ^= 4
+	require.NoError(t, os.WriteFile(place, b, 0o600))
+	r.start(t)
+	require.EqualValues(t, 1, next())
+	require.Contains(t, alarms(), "the durable of subscriber was damaged and began anew")
 }
 
 // TestSubscriberCanDoNothingElse: section 7. Whatever it sends or listens to, the
