@@ -59,10 +59,11 @@ const (
 
 // A Ledger is what ledger.opened and ledger.rekeyed said.
 type Ledger struct {
-	ID     UUID   `json:"id"`
-	Name   ID     `json:"name"`
-	Log    LogKey `json:"log"`
-	Admins int    `json:"admins"` // that are in force
+	ID      UUID      `json:"id"`
+	Name    ID        `json:"name"`
+	Log     LogKey    `json:"log"`
+	Rekeyed time.Time `json:"rekeyed,omitzero"` // when Log replaced another key
+	Admins  int       `json:"admins"`           // that are in force
 }
 
 // Begun is known once anything but the ledger's opening and identities happened.

@@ -66,7 +66,7 @@ type LedgerRekey struct {
 func (c *LedgerRekey) about(View) Subject { return Subject{} }
 func (c *LedgerRekey) decide(*deciding)   {}
 func (c *LedgerRekey) apply(a *applying) {
-	change(a, Key{Kind: KindLedger}, func(l *Ledger) { l.Log = c.Log })
+	change(a, Key{Kind: KindLedger}, func(l *Ledger) { l.Log, l.Rekeyed = c.Log, a.e.Time })
 }
 
 // ClockAffirm says that the ledger's clock is right and that it may go on.

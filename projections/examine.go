@@ -26,8 +26,8 @@ type Examined struct {
 	Ledger                       domain.UUID
 	Events, Signatures, Accepted uint64
 	Decisions, Refusals          uint64
-	Log                          domain.LogKey // in force after the last event
-	LogBefore                    domain.LogKey // that it replaced last; empty: none
+	Log                          domain.LogKey   // in force after the last event
+	LogsBefore                   []domain.LogKey // in force before it, the first one first
 }
 
 // A Wrong is the first event that is not what the law and the keys make of those
@@ -198,7 +198,7 @@ func (x *examination) take(d *cloudevent.Document, e *domain.Event) {
 		}
 	case *domain.LedgerRekey:
 		if e.Refusal == nil {
-			x.Log, x.LogBefore = c.Log, x.Log
+			x.Log, x.LogsBefore = c.Log, append(x.LogsBefore, x.Log)
 		}
 	}
 	switch {

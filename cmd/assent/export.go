@@ -82,7 +82,7 @@ func (a *app) export(h *home, dir, out string) error {
 	if err != nil {
 		return err
 	}
-	known, err := knownKey(key)
+	known, err := h.knownLog()
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type sender func(context.Context, *commands.Plain, map[string]any) error
 var prepared = map[string]func(*app, *cobra.Command) sender{
 	"identity.add":    addIdentity,
 	"identity.rotate": rotateIdentity,
+	"ledger.rekey":    rekeyLog,
 }
 
 // addIdentity makes the actor's key file where no public key is given. The file is

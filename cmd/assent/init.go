@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -12,12 +11,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/qtccc/assent/commands"
 	"github.com/qtccc/assent/domain"
@@ -97,7 +94,7 @@ func (h *home) founding(p plan) []func() error {
 	}
 	steps := []func() error{
 		func() error { return h.begin(p) },
-		h.makeLogKey,
+		func() error { return h.makeLogKey("") },
 		func() error { return makeDir(filepath.Join(h.keys, "identities")) },
 	}
 	if h.state == begun {
@@ -168,18 +165,6 @@ func (h *home) finish() error {
 	return nil
 }
 
-func (h *home) makeLogKey() error {
-	path := filepath.Join(h.keys, "log.key")
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	secret, _, err := note.GenerateKey(rand.Reader, "assent/"+string(h.card.Ledger))
-	if err != nil {
-		return err
-	}
-	return replaceFile(path, []byte(secret+"\n"), 0o600)
-}
-
 func (h *home) makeIdentity(r domain.Role) error {
 	path := h.identity(string(r))
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -187,20 +172,6 @@ func (h *home) makeIdentity(r domain.Role) error {
 	}
 	_, err := writeSeed(path)
 	return err
-}
-
-// logKey is the public key of the ledger's log, by its secret one.
-func (h *home) logKey() (string, error) {
-	b, err := os.ReadFile(filepath.Join(h.keys, "log.key"))
-	if err != nil {
-		return "", fmt.Errorf("read the log's key: %w", err)
-	}
-	defer clear(b)
-	public, err := verifierOf(strings.TrimSpace(string(b)))
-	if err != nil {
-		return "", fmt.Errorf("read the log's key in %s: %w", filepath.Join(h.keys, "log.key"), err)
-	}
-	return public, nil
 }
 
 // opening is the recording of what opens a ledger, and its end: steps 8 to 11 of

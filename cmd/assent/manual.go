@@ -35,8 +35,7 @@ var nouns = map[string]string{
 // manual has a page for each row of the catalogue that people issue
 // (TestEveryCommandHasAPageWhoseExampleIsTaken).
 var manual = map[string]page{
-	"ledger.rekey": {"replace the key by which the ledger's log is signed",
-		"--log assent/0191e7a4-7c1b-7d6e-9f00-3a5b8c2d1e4f+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"},
+	"ledger.rekey": {"replace the key by which the ledger's log is signed", ""},
 	"clock.affirm": {"say that the ledger's clock is right and that it may go on", ""},
 	"identity.add": {"make an actor known by its key",
 		"--actor wu --role clerk --party p-wu"},

@@ -5,11 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/qtccc/assent/eventstore"
 	"github.com/qtccc/assent/eventstore/notary"
@@ -31,25 +27,6 @@ func (h *home) archiveDir() string { return h.path("archive") }
 
 // notaryDir is where the last checkpoint is kept.
 func (h *home) notaryDir() string { return h.path("notary") }
-
-// logSigner reads the key by which checkpoints are signed.
-func (h *home) logSigner() (note.Signer, error) {
-	path := filepath.Join(h.keys, "log.key")
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the key of the ledger's log: %w; put it back, or name the keys directory with --keys", err)
-	}
-	defer clear(b)
-	secret := strings.TrimSuffix(string(b), "\n")
-	signer, err := note.NewSigner(secret)
-	if err == nil && !strings.HasPrefix(secret, fmt.Sprintf("PRIVATE+KEY+%s+%08x+", signer.Name(), signer.KeyHash())) {
-		err = errors.New("it is spelled in another way") // a hash in capitals, which note takes too
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s is no C2SP signer key: %w", path, err)
-	}
-	return signer, nil
-}
 
 // copied is what answers wait for, if they do.
 func (s *service) copied() func(uint64) error {
@@ -83,6 +60,9 @@ func (s *service) proof() (*projections.Proven, *projections.Scrubbed) {
 // allAlarms are what an operator has to look at.
 func (s *service) allAlarms() []string {
 	alarms := append(s.commands.Alarms(), s.alarms...)
+	if why := s.logAlarm.Load(); why != nil {
+		alarms = append(alarms, *why)
+	}
 	if err := s.notary.Trouble(); err != nil {
 		alarms = append(alarms, "events are not archived, and no checkpoint has them: "+err.Error())
 	}
@@ -96,15 +76,7 @@ const soon = time.Second
 // openNotary opens the archive and the checkpoints. From then on nothing that is read
 // from the stream is believed that isn't what was recorded.
 func (s *service) openNotary(ctx context.Context) error {
-	signer, err := s.home.logSigner()
-	if err != nil {
-		return err
-	}
-	key, err := s.home.logKey()
-	if err != nil {
-		return err
-	}
-	known, err := knownKey(key)
+	signers, known, err := s.openLogKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,7 +87,7 @@ func (s *service) openNotary(ctx context.Context) error {
 	s.notary, err = notary.Open(ctx, notary.Config{
 		Origin: originOf(s.home), Dir: s.home.notaryDir(), Archive: s.archive, Served: s.home.state == made && statErr == nil,
 		Witnesses: s.witnesses.at,
-		Signers:   []note.Signer{signer}, Known: known, Stream: recorded{s.events}, Log: s.log,
+		Signers:   signers, Known: known, Stream: recorded{s.events}, Log: s.log,
 	})
 	if err == nil {
 		s.scrub = &scrub{s: s, over: scrubOver}

@@ -61,7 +61,7 @@ without the ledger, by the public key of the ledger's log. The service may be ru
 			if err != nil {
 				return err
 			}
-			known, err := knownKey(key)
+			known, err := h.knownLog()
 			if err != nil {
 				return err
 			}
@@ -91,13 +91,4 @@ without the ledger, by the public key of the ledger's log. The service may be ru
 	cmd.Flags().StringVar(&archive, "archive", "", "the `directory` of the second copy (default DIR/archive)")
 	_ = cmd.MarkFlagDirname("archive")
 	return cmd
-}
-
-// knownKey believes the log's public key, and no other.
-func knownKey(key string) (note.Verifiers, error) {
-	v, err := note.NewVerifier(key)
-	if err != nil {
-		return nil, fmt.Errorf("%q is no public key of a log (name+hash+base64): %w", key, err)
-	}
-	return note.VerifierList(v), nil
 }

@@ -85,11 +85,7 @@ func (r *repair) say(format string, args ...any) error {
 }
 
 func (r *repair) run(ctx context.Context) (err error) {
-	key, err := r.home.logKey()
-	if err != nil {
-		return err
-	}
-	if r.known, err = knownKey(key); err != nil {
+	if r.known, err = r.home.knownLog(); err != nil {
 		return err
 	}
 	c, err := r.checkpoint()

@@ -27,7 +27,7 @@ import (
 const defaultListen = "127.0.0.1:4222"
 
 func serveCommand(a *app) *cobra.Command {
-	listen, archive, twoCopies, asked, w := defaultListen, "", false, []string(nil), witnesses{}
+	listen, archive, twoCopies, lost, asked, w := defaultListen, "", false, false, []string(nil), witnesses{}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "serve the ledger; make it first where there is none",
@@ -49,7 +49,7 @@ one ends it at once.`,
 				if err != nil {
 					return err
 				}
-				s := &service{home: h, log: a.logger(), listen: listen, archive: archive, twoCopies: twoCopies, witnesses: w, ending: make(chan error, 1)}
+				s := &service{home: h, log: a.logger(), listen: listen, archive: archive, twoCopies: twoCopies, lostLogKey: lost, witnesses: w, ending: make(chan error, 1)}
 				err = a.serve(cmd.Context(), s, anew)
 				if !errors.Is(err, errAnew) {
 					return err
@@ -66,6 +66,7 @@ one ends it at once.`,
 	cmd.Flags().IntVar(&w.need, "witnesses", 0, "how `many` witnesses are to cosign: where fewer do for a minute, status says so")
 	cmd.Flags().BoolVar(&w.stop, "witnesses-or-stop", false, "end where they don't")
 	cmd.Flags().BoolVar(&twoCopies, "two-copies", false, "answer only once the second copy is on its disk too")
+	cmd.Flags().BoolVar(&lost, "lost-log-key", false, "start without the key of the ledger's log: no checkpoint is signed until ledger.rekey names another")
 	return cmd
 }
 
@@ -107,12 +108,16 @@ type service struct {
 	// With twoCopies nothing is answered before both have it.
 	archive   string
 	twoCopies bool
-	witnesses witnesses
+	// lostLogKey has it start where log.key is missing.
+	lostLogKey bool
+	witnesses  witnesses
 
 	// What start made so far, nil where it didn't come to it.
 	nats      *natsd.Server
 	events    *eventstore.Log
 	notary    *notary.Notary
+	rekeyed   atomic.Uint64          // where ledger.rekeyed stands, the key files not being as it says yet; 0: they are
+	logAlarm  atomic.Pointer[string] // why they aren't; nil: they are
 	scrub     *scrub
 	wrong     atomic.Bool
 	ending    chan error // holds one: why nothing more is to be served; nil: nobody waits
@@ -278,7 +283,7 @@ func (s *service) openCommands(ctx context.Context) (err error) {
 	bar := showProgress("reading what is recorded", -1)
 	s.commands, err = commands.Open(ctx, commands.Config{
 		Ledger: s.home.card.Ledger, Log: s.events, Store: s.store, Ring: s.ring,
-		Added: s.added, Revoked: s.revoked, Say: s.log, Recorded: s.notary.Take, Copied: s.copied(),
+		Added: s.added, Revoked: s.revoked, Say: s.log, Recorded: s.recordedEvent, Copied: s.copied(),
 		Progress: func(done, total uint64) { bar.set(int64(done), int64(total)) },
 	})
 	bar.done()
@@ -288,6 +293,7 @@ func (s *service) openCommands(ctx context.Context) (err error) {
 	if err := projections.Guard(func() { s.gate.load(s.store.Live()) }); err != nil {
 		return err
 	}
+	s.settleLogKeys(time.Now())
 	in, out := s.gate.subscribers()
 	for _, id := range in {
 		if err := s.events.AddConsumer(ctx, id); err != nil {

@@ -25,9 +25,11 @@ const (
 // room is what a start may need: the last blocks of the stream are copied aside.
 const room = mostBlocks << 23
 
-// tend has the service begin anew where that helps.
+// tend has the service begin anew where that helps, and sees to the keys of the log.
 func (s *service) tend(ctx context.Context) {
+	settled := time.Now()
 	for looks := 0; rest(ctx, tendEvery); {
+		settled = s.tendLogKeys(settled)
 		if !s.commands.Stuck() {
 			looks = 0
 			continue

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -94,7 +95,7 @@ func (v *verification) proof(path string, b []byte) error {
 	if v.key == "" {
 		return errors.New("a proof is believed by the public key of the ledger's log; name it with --key")
 	}
-	known, err := knownKey(v.key)
+	known, err := knownKeys(v.key)
 	if err != nil {
 		return err
 	}
@@ -184,7 +185,7 @@ func (v *verification) examine(ctx context.Context, files fs.FS, where string, s
 	if err != nil {
 		return fmt.Errorf("%s: %w", where, err)
 	}
-	if err := v.goesOn(log, key); err != nil {
+	if err := v.goesOn(log, x, key); err != nil {
 		return err
 	}
 	if v.json {
@@ -200,34 +201,29 @@ func (v *verification) examine(ctx context.Context, files fs.FS, where string, s
 		"  the checkpoint of root %v is signed by %s%s", x.Events, c.Origin, x.Events, x.Decisions, x.Refusals, x.Signatures, c.Root, key, own)
 }
 
-// signedBy is the log's key that signed the checkpoint: the one that is trusted, or one
-// that was in force.
+// signedBy is the log's key that signed the checkpoint: the one that is trusted, or the
+// one that is in force after its last event.
 func (v *verification) signedBy(signed []byte, c notary.Checkpoint, x *projections.Examined) (string, error) {
-	keys := []string{string(x.Log), string(x.LogBefore)}
+	key := string(x.Log)
 	if v.key != "" {
-		keys = []string{v.key}
+		key = v.key
 	}
-	var err error
-	for _, key := range keys {
-		if key == "" {
-			continue
-		}
-		known, keyErr := knownKey(key)
-		if keyErr != nil {
-			return "", keyErr
-		}
-		if _, err = notary.OpenCheckpoint(signed, c.Origin, known); err == nil {
-			return key, nil
-		}
+	known, err := knownKeys(key)
+	if err == nil {
+		_, err = notary.OpenCheckpoint(signed, c.Origin, known)
 	}
-	if v.key != "" {
+	switch {
+	case err == nil:
+		return key, nil
+	case v.key != "":
 		return "", fmt.Errorf("the key %s did not sign the checkpoint: %w", v.key, err)
 	}
-	return "", fmt.Errorf("no key of the log that was in force signed the checkpoint: %w", err)
+	return "", fmt.Errorf("the key of the log that is in force, %s, did not sign the checkpoint: %w", key, err)
 }
 
-// goesOn checks the log against an earlier checkpoint, where one is named.
-func (v *verification) goesOn(log *notary.Archive, key string) error {
+// goesOn checks the log against an earlier checkpoint, where one is named: signed by
+// the key that signed this one, or by one that it replaced.
+func (v *verification) goesOn(log *notary.Archive, x *projections.Examined, key string) error {
 	if v.earlier == "" {
 		return nil
 	}
@@ -235,7 +231,12 @@ func (v *verification) goesOn(log *notary.Archive, key string) error {
 	if err != nil {
 		return fmt.Errorf("read the earlier checkpoint: %w", err)
 	}
-	known, err := knownKey(key)
+	keys := []string{key, string(x.Log)}
+	for _, before := range x.LogsBefore {
+		keys = append(keys, string(before))
+	}
+	slices.Sort(keys)
+	known, err := knownKeys(slices.Compact(keys)...)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,7 +105,7 @@ A ledger asks it where it is served with --witness URL,KEY.`,
 	f.StringVar(&dir, "dir", dir, "the witness' own `directory`: its key, and what it cosigned last")
 	f.StringVar(&listen, "listen", listen, "the `address` to answer on; port 0 picks a free one")
 	f.StringVar(&name, "name", "", "the `name` of its key, a URL without its scheme; wanted at the first start")
-	f.StringArrayVar(&logs, "log", nil, "the public `key` of a ledger's log; may be given several times")
+	f.StringArrayVar(&logs, "log", nil, "the public `key` of a ledger's log; may be given several times, for one log too whose key is replaced")
 	_ = cmd.MarkFlagDirname("dir")
 	_ = cmd.RegisterFlagCompletionFunc("listen", cobra.NoFileCompletions)
 	return cmd
@@ -114,16 +115,20 @@ func (a *app) witness(ctx context.Context, dir, listen, name string, logs []stri
 	if len(logs) == 0 {
 		return errors.New("say with --log whose checkpoints it cosigns: the public key of a ledger's log")
 	}
-	known := map[string]note.Verifiers{}
-	for _, key := range logs {
+	keys := map[string][]note.Verifier{}
+	for i, key := range logs {
 		v, err := note.NewVerifier(key)
 		if err != nil {
 			return fmt.Errorf("--log %q is no public key of a log (name+hash+base64): %w", key, err)
 		}
-		if _, twice := known[v.Name()]; twice {
-			return fmt.Errorf("--log names %s twice", v.Name())
+		if slices.Contains(logs[:i], key) {
+			return fmt.Errorf("--log names %s twice", key)
 		}
-		known[v.Name()] = note.VerifierList(v)
+		keys[v.Name()] = append(keys[v.Name()], v)
+	}
+	known := map[string]note.Verifiers{}
+	for origin, all := range keys {
+		known[origin] = note.VerifierList(all...)
 	}
 	signer, err := witnessKey(dir, name)
 	if err != nil {

@@ -38,7 +38,7 @@ type Config struct {
 	// Served says that the ledger was served before: then there is a checkpoint, and
 	// one that isn't there is missing.
 	Served bool
-	// Signers sign every checkpoint, the first of them for ever.
+	// Signers sign every checkpoint, until Resign. None: nothing is archived.
 	Signers []note.Signer
 	// Known are the log's own keys that may have signed the checkpoint that is kept.
 	Known  note.Verifiers
@@ -317,7 +317,10 @@ func (n *Notary) overtake(ctx context.Context) error {
 	}
 	n.taken = last
 	for n.now.edge.size < last {
-		if err := n.archive(ctx, min(last, n.now.edge.size+round)); err != nil {
+		if err := n.archive(ctx, min(last, n.now.edge.size+round)); errors.Is(err, ErrUnsigned) {
+			n.cfg.Log.Warn("no checkpoint is signed", "of", last, "err", err)
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}
@@ -352,7 +355,12 @@ func (n *Notary) Trouble() error {
 	return n.trouble
 }
 
-// Resign has the signers sign every checkpoint from the next one on.
+// ErrUnsigned says that there is no key to sign a checkpoint: messages aren't archived
+// until Resign names one.
+var ErrUnsigned = errors.New("notary: the log's key is lost")
+
+// Resign has the signers sign every checkpoint from the next one on. Whoever opens the
+// notary next has to know one of them.
 func (n *Notary) Resign(signers ...note.Signer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -139,6 +139,9 @@ func (n *Notary) archive(ctx context.Context, to uint64) error {
 	if n.unsure != nil {
 		return n.place(n.unsure)
 	}
+	if !n.signs() {
+		return ErrUnsigned
+	}
 	next, err := n.write(ctx, n.files, n.now, to)
 	if err != nil {
 		return err
@@ -234,6 +237,12 @@ func (a *archive) putBundle(at uint64, messages [][]byte) (err error) {
 		}
 	}
 	return a.put(bundlePath(at, len(messages)), b)
+}
+
+func (n *Notary) signs() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.cfg.Signers) > 0
 }
 
 // certify signs a checkpoint over what is archived and puts it in its place.
