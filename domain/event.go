@@ -1,6 +1,9 @@
 package domain
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Command is what an actor asks of the ledger, its form checked (section 2, 1).
 type Command struct {
@@ -113,6 +116,15 @@ const (
 	Granted = "granted"
 	Denied  = "denied"
 )
+
+// Equal says whether both decide the same, for the same reasons.
+func (d *Decision) Equal(o *Decision) bool {
+	return o != nil && d.Decision == o.Decision && d.Attempt == o.Attempt && d.Edition == o.Edition && d.Rules == o.Rules &&
+		d.Violation == o.Violation && slices.EqualFunc(d.Reasons, o.Reasons, func(a, b Reason) bool {
+		return a.Clause == b.Clause && a.Code == b.Code && a.Right == b.Right && a.More == b.More &&
+			slices.Equal(a.Refs, b.Refs) && slices.Equal(a.Evidence, b.Evidence)
+	})
+}
 
 // Granted says whether the access was allowed.
 func (d *Decision) Granted() bool { return d.Decision == Granted }

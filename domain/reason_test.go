@@ -2,10 +2,12 @@ package domain
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestAReasonStandsOnce: by the statement's order of clauses, then by code; with the
@@ -73,4 +75,49 @@ func TestOfSeveralFaultsTheFirstStepsAnswers(t *testing.T) {
 	d.refuse("II.0", "needs-authorization", "second")
 	assert.Equal(t, "not-external", d.fault.Reason)
 	assert.True(t, slices.IsSortedFunc(faults, func(a, b *Fault) int { return a.step() - b.step() }))
+}
+
+// TestDecisionsAreEqualOnlyToTheLastField: whatever field of a decision or of one of
+// its reasons differs, they aren't equal.
+func TestDecisionsAreEqualOnlyToTheLastField(t *testing.T) {
+	decided := func() *Decision {
+		return &Decision{Granted, "a", 6, 1, "v", []Reason{{"I.1", "code", "designation/d", []Seq{1, 2}, []ID{"e"}, 3}, {Clause: "II.2"}}}
+	}
+	require.True(t, decided().Equal(decided()))
+	require.False(t, decided().Equal(nil))
+	var alter func(v reflect.Value, put func() bool)
+	altered := 0
+	alter = func(v reflect.Value, check func() bool) {
+		was := reflect.New(v.Type()).Elem()
+		was.Set(v)
+		switch v.Kind() {
+		case reflect.String:
+			v.SetString(v.String() + "x")
+		case reflect.Int, reflect.Int64:
+			v.SetInt(v.Int() + 1)
+		case reflect.Uint64:
+			v.SetUint(v.Uint() + 1)
+		case reflect.Slice:
+			for i := range v.Len() {
+				alter(v.Index(i), check)
+			}
+			v.Set(v.Slice(0, v.Len()/2))
+		case reflect.Struct:
+			for i := range v.NumField() {
+				if f := v.Field(i); f.Kind() != reflect.Slice || f.Len() > 0 {
+					alter(f, check)
+				}
+			}
+			return
+		default:
+			t.Fatalf("a %s is not altered here", v.Kind())
+		}
+		altered++
+		require.False(t, check(), "%v for %v", v, was)
+		v.Set(was)
+		require.True(t, check())
+	}
+	d := decided()
+	alter(reflect.ValueOf(d).Elem(), func() bool { return d.Equal(decided()) && decided().Equal(d) })
+	require.Equal(t, 19, altered)
 }

@@ -46,7 +46,7 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 		return "it was " + told(d.Refusal) + ", and the law has it " + told(out.Refusal)
 	case d.Sealed != nil && d.Sealed.Of != out.Seals:
 		return "its texts are sealed for " + d.Sealed.Of + ", and the law seals them for " + out.Seals
-	case out.Decision != nil && string(cloudevent.AppendDecision(nil, out.Decision)) != string(cloudevent.AppendDecision(nil, d.Decision)):
+	case out.Decision != nil && !out.Decision.Equal(d.Decision):
 		return "its decision is not the one that the law makes"
 	}
 	return ""

@@ -40,7 +40,7 @@ type Wrong struct {
 func (w *Wrong) Error() string { return fmt.Sprintf("event %d: %s", w.Seq, w.Why) }
 
 // runsAhead is how many runs are read and parsed before the one that is folded.
-const runsAhead = 64
+const runsAhead = 16
 
 // Examine derives everything anew, from nothing: it reads all events, checks that each
 // is what it says, that its actor's key in force signed it, and that the law decides

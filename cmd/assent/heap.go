@@ -14,21 +14,22 @@ const (
 	// what lives: collecting at every doubling, Go's own default, costs a sixth of
 	// the answers that many callers get (docs/performance.md).
 	growth = 400
-	// roomy is how much memory the process may have before that is held back, in
-	// bytes.
-	roomy = 448 << 20
+	// roomy is how much memory a service may have before that is held back, in bytes,
+	// and roomier what one who verifies may, and soon ends.
+	roomy   = 448 << 20
+	roomier = 1 << 30
 	// settle is how often the bound is looked at again.
 	settle = 10 * time.Second
 )
 
-// tendHeap lets the heap of a service grow freely up to a bound, and beyond that only
+// tendHeap lets the heap of a process grow freely up to a bound, and beyond that only
 // as what lives grows: a bound below what lives would be collecting without end. It
 // returns when the context ends. Who sets GOGC or GOMEMLIMIT has it as they say.
-func tendHeap(ctx context.Context) {
+func tendHeap(ctx context.Context, room int64) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	percent, limit := debug.SetGCPercent(growth), debug.SetMemoryLimit(roomy)
+	percent, limit := debug.SetGCPercent(growth), debug.SetMemoryLimit(room)
 	defer func() {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
@@ -40,7 +41,7 @@ func tendHeap(ctx context.Context) {
 		select {
 		case <-again.C:
 			metrics.Read(live)
-			debug.SetMemoryLimit(heapBound(live[0].Value.Uint64()))
+			debug.SetMemoryLimit(heapBound(room, live[0].Value.Uint64()))
 		case <-ctx.Done():
 			return
 		}
@@ -48,6 +49,6 @@ func tendHeap(ctx context.Context) {
 }
 
 // heapBound is the memory that a process may have of whose heap so much lives.
-func heapBound(live uint64) int64 {
-	return int64(min(max(roomy, 2*live+64<<20), math.MaxInt64))
+func heapBound(room int64, live uint64) int64 {
+	return int64(min(max(uint64(room), 2*live+64<<20), math.MaxInt64))
 }

@@ -11,9 +11,9 @@ import (
 // A bound that what lives has outgrown would be collecting without end.
 func TestTheHeapAlwaysHasRoom(t *testing.T) {
 	for _, live := range []uint64{0, 1 << 20, 200 << 20, 1 << 30, 1 << 40} {
-		require.GreaterOrEqual(t, uint64(heapBound(live)), max(roomy, 2*live), "%d bytes live", live)
+		require.GreaterOrEqual(t, uint64(heapBound(roomy, live)), max(roomy, 2*live), "%d bytes live", live)
 	}
-	require.Equal(t, int64(roomy), heapBound(100<<20))
+	require.Equal(t, int64(roomy), heapBound(roomy, 100<<20))
 }
 
 // Who says how the heap is to be collected has it so, and the process is as it was
@@ -24,7 +24,7 @@ func TestTheHeapIsTendedUnlessSomebodySaysOtherwise(t *testing.T) {
 	cancel()
 	for _, env := range []string{"", "100"} {
 		t.Setenv("GOGC", env)
-		tendHeap(ended)
+		tendHeap(ended, roomy)
 		require.Equal(t, before, debug.SetMemoryLimit(-1))
 	}
 }

@@ -256,7 +256,7 @@ func (s *service) openStore(ctx context.Context) (err error) {
 	tending, stop := context.WithCancel(context.Background())
 	tended := make(chan struct{})
 	s.heap = func() { stop(); <-tended }
-	go func() { defer close(tended); tendHeap(tending) }()
+	go func() { defer close(tended); tendHeap(tending, roomy) }()
 	if s.store, err = projections.OpenStore(s.home.path("models"), projections.Config{Log: s.log}); err != nil {
 		return err
 	}

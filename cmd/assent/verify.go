@@ -170,7 +170,7 @@ func (v *verification) examine(ctx context.Context, files fs.FS, where string, s
 	}
 	tending, stop := context.WithCancel(ctx)
 	tended := make(chan struct{})
-	go func() { defer close(tended); tendHeap(tending) }()
+	go func() { defer close(tended); tendHeap(tending, roomier) }()
 	defer func() { stop(); <-tended }()
 	bar := showProgress("verifying", int64(c.Size))
 	x, err := projections.Examine(ctx, log, func(done uint64) { bar.set(int64(done), int64(c.Size)) })
