@@ -104,7 +104,8 @@ func (h *home) setAside() (bool, error) {
 		return false, nil
 	}
 	slices.SortFunc(blocks, byNumber)
-	changed = append(changed, blocks[max(0, len(blocks)-mostBlocks):]...)
+	last := blocks[max(0, len(blocks)-mostBlocks):]
+	changed = append(changed, last...)
 	fresh := h.path(asideDir) + ".new"
 	if err := os.RemoveAll(fresh); err != nil {
 		return false, err
@@ -118,7 +119,31 @@ func (h *home) setAside() (bool, error) {
 			return false, err
 		}
 	}
+	for _, name := range last {
+		if err := h.harden(filepath.Join(h.path("nats"), filepath.FromSlash(name))); err != nil {
+			return false, err
+		}
+	}
 	return true, renameFile(fresh, h.path(asideDir))
+}
+
+// harden writes a block anew, durably. What is read of one may lie in memory only, since
+// its writer was killed before it synced, or its disk failed to: then it has no message
+// that was acknowledged, and another sync would say that all is well. What a start reads
+// it goes on from, and signs.
+func (h *home) harden(block string) error {
+	b, err := os.ReadFile(block)
+	if err != nil {
+		return err
+	}
+	fresh := h.path("block") // a name in the block's own directory might be read as one
+	if err := replaceFile(fresh, b, 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, block); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(block))
 }
 
 // durables are the digests of the files of each durable, by its name.

@@ -99,6 +99,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		{"filling", b.fill},
 		{"trails", b.trails},
 		{"memory", b.memory},
+		{"second copies", b.copies},
 		{"rebuilds", b.rebuilds},
 	} {
 		b.say(step.says)

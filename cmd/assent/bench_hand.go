@@ -40,6 +40,7 @@ type task struct {
 	Size    int           `json:"size,omitzero"` // of a raw message
 	URL     string        `json:"url,omitzero"`  // of the raw stream
 	Signed  bool          `json:"signed,omitzero"`
+	Copies  string        `json:"copies,omitzero"` // one of copying; empty: as serve keeps them
 }
 
 // A report is what came of it.
@@ -149,6 +150,8 @@ func (w *worker) do(ctx context.Context, t task) (*report, error) {
 		return w.serve(ctx, t)
 	case "rebuild":
 		return w.rebuild(ctx, t)
+	case "verify":
+		return w.verify(ctx, t)
 	}
 	if strings.HasPrefix(t.Do, "raw ") {
 		return w.rawTask(ctx, t)
@@ -179,10 +182,21 @@ func (w *worker) serve(ctx context.Context, t task) (*report, error) {
 		return nil, err
 	}
 	w.service = &service{home: h, log: w.log, listen: "127.0.0.1:0"}
+	w.service.keepCopy(t.Copies)
 	if err := w.service.start(ctx, plan{Name: "bench"}); err != nil {
 		return nil, err
 	}
 	return &report{}, w.service.admit()
+}
+
+// verify checks the whole ledger by its archive, as assent verify does.
+func (w *worker) verify(ctx context.Context, t task) (*report, error) {
+	v := &verification{app: &app{data: t.Dir, keysPath: t.Keys, out: io.Discard, errs: io.Discard}}
+	began := time.Now()
+	if err := v.ledger(ctx); err != nil {
+		return nil, err
+	}
+	return &report{Took: time.Since(began)}, nil
 }
 
 // rebuild builds the read models anew, as assent rebuild does, and times that alone.

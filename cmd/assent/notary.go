@@ -86,8 +86,8 @@ func (s *service) openNotary(ctx context.Context) error {
 	_, statErr := os.Stat(s.home.notaryDir())
 	s.notary, err = notary.Open(ctx, notary.Config{
 		Origin: originOf(s.home), Dir: s.home.notaryDir(), Archive: s.archive, Served: s.home.state == made && statErr == nil,
-		Witnesses: s.witnesses.at,
-		Signers:   signers, Known: known, Stream: recorded{s.events}, Log: s.log,
+		Witnesses: s.witnesses.at, Every: s.archiveEvery,
+		Signers: signers, Known: known, Stream: recorded{s.events}, Log: s.log,
 	})
 	if err == nil {
 		s.scrub = &scrub{s: s, over: scrubOver}

@@ -108,6 +108,9 @@ type service struct {
 	// With twoCopies nothing is answered before both have it.
 	archive   string
 	twoCopies bool
+	// archiveEvery is how old an event gets before the archive has it. 0: as the notary
+	// has it.
+	archiveEvery time.Duration
 	// lostLogKey has it start where log.key is missing.
 	lostLogKey bool
 	witnesses  witnesses
