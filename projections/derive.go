@@ -14,7 +14,9 @@ type derivation struct {
 	view  domain.View
 	doc   *cloudevent.Document
 	event *domain.Event
-	out   domain.Outcome // what the law makes of it; zero where it didn't come to that
+	// noAttempt says that the access which the event names is none of those before it.
+	noAttempt bool
+	out       domain.Outcome // what the law makes of it; zero where it didn't come to that
 }
 
 // differs says how the event differs from what the keys and the law make of its
@@ -31,7 +33,7 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 	if d.Connection == "" && !signed(proof) {
 		return "the key of " + string(d.Actor) + " that was in force did not sign its command"
 	}
-	out := domain.Decide(r.view, &domain.Command{ID: d.Command, Actor: d.Actor, Name: d.Name, Key: proof, Data: e.Data, Observed: d.Observed}, d.Time, d.ID)
+	out := domain.Decide(r.view, &domain.Command{ID: d.Command, Actor: d.Actor, Name: d.Name, Key: proof, Data: e.Data, NoAttempt: r.noAttempt, Observed: d.Observed}, d.Time, d.ID)
 	r.out = out
 	switch {
 	case out.Again != 0:
@@ -48,6 +50,14 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 		return "its texts are sealed for " + d.Sealed.Of + ", and the law seals them for " + out.Seals
 	case out.Decision != nil && !out.Decision.Equal(d.Decision):
 		return "its decision is not the one that the law makes"
+	}
+	return ""
+}
+
+// attemptIn is the access that an event names (IV.4); empty where it names none.
+func attemptIn(e *domain.Event) domain.UUID {
+	if a, ok := e.Data.(*domain.InquiryAnswer); ok && e.Refusal == nil {
+		return a.Attempt
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	guid "github.com/google/uuid"
 	"github.com/nats-io/nkeys"
 
 	"github.com/qtccc/assent/domain"
@@ -103,11 +104,40 @@ func Examine(ctx context.Context, source Bundled, progress func(done uint64)) (*
 // An examination is one Examine. The caller's goroutine owns it, but for failed.
 type examination struct {
 	Examined
-	now     *latest   // after the last event that was taken in
-	time    time.Time // its own
-	keys    map[domain.PublicKey]nkeys.KeyPair
-	signing sync.WaitGroup
-	failed  chan error // holds the first signature that was found wrong
+	now      *latest   // after the last event that was taken in
+	time     time.Time // its own
+	keys     map[domain.PublicKey]nkeys.KeyPair
+	accesses accesses
+	signing  sync.WaitGroup
+	failed   chan error // holds the first signature that was found wrong
+}
+
+// accesses are the ids of all accesses, which are as many as events, and seldom asked
+// for: they are looked up once somebody does.
+type accesses struct {
+	ids   []guid.UUID
+	known map[guid.UUID]struct{} // of the first so many of ids
+}
+
+func (a *accesses) add(id domain.UUID) {
+	if u, err := guid.Parse(string(id)); err == nil {
+		a.ids = append(a.ids, u)
+	}
+}
+
+func (a *accesses) have(id domain.UUID) bool {
+	u, err := guid.Parse(string(id))
+	if err != nil {
+		return false
+	}
+	if a.known == nil {
+		a.known = map[guid.UUID]struct{}{}
+	}
+	for _, id := range a.ids[len(a.known):] {
+		a.known[id] = struct{}{}
+	}
+	_, there := a.known[u]
+	return there
 }
 
 // A parsedRun is the events of one bundle, as far as they can be read.
@@ -163,6 +193,9 @@ func (x *examination) fold(e *examinedEvent) error {
 	x.time = d.Time
 	// Signatures are looked at beside what is folded next: here only by whose key.
 	r := derivation{view: x.now, doc: d, event: e.event}
+	if id := attemptIn(e.event); id != "" {
+		r.noAttempt = !x.accesses.have(id)
+	}
 	var noKey error
 	why := r.differs(func(key domain.PublicKey) bool {
 		e.key, noKey = x.pair(key)
@@ -191,6 +224,9 @@ func (x *examination) pair(k domain.PublicKey) (nkeys.KeyPair, error) {
 func (x *examination) take(d *cloudevent.Document, e *domain.Event) {
 	x.now.record(e)
 	x.Events++
+	if e.Decision != nil {
+		x.accesses.add(e.ID)
+	}
 	switch c := e.Data.(type) {
 	case *domain.LedgerOpen:
 		if e.Refusal == nil {

@@ -3,7 +3,6 @@ package projections
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -13,13 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-	"github.com/nats-io/nkeys"
 	"github.com/stretchr/testify/require"
 
 	"github.com/qtccc/assent/domain"
 	"github.com/qtccc/assent/domain/lawtest"
 	"github.com/qtccc/assent/eventstore/cloudevent"
+	"github.com/qtccc/assent/eventstore/storetest"
 )
 
 var keepMore = flag.Bool("write", false, "keep made-up ledgers in testdata too, for all that no ledger there shows yet; those that are there stay as they are")
@@ -128,7 +126,7 @@ func keep(t *testing.T) {
 		}
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		require.NoError(t, err)
-		_, err = f.Write(append(bytes.Join(newPen().write(t, best), []byte{'\n'}), '\n'))
+		_, err = f.Write(append(bytes.Join(written(t, best), []byte{'\n'}), '\n'))
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
 		t.Logf("%s: %d events, %.2f of them show something new", path, len(best), most)
@@ -156,71 +154,14 @@ func madeUp(seed uint64, n int) *lawtest.Ledger {
 	return l
 }
 
-// A pen writes a made-up history as a ledger records it. The public keys of such a
-// history can sign nothing, so that each has a real one in its place, the same at
-// every run.
-type pen struct {
-	pairs map[domain.PublicKey]nkeys.KeyPair // by the made-up key
-	of    map[domain.ID]domain.PublicKey     // the actor's in force, made up
-}
-
-func newPen() *pen {
-	return &pen{map[domain.PublicKey]nkeys.KeyPair{}, map[domain.ID]domain.PublicKey{}}
-}
-
-func (p *pen) pair(t testing.TB, made domain.PublicKey) nkeys.KeyPair {
-	if p.pairs[made] == nil {
-		secret := sha256.Sum256([]byte(made))
-		seed, err := nkeys.EncodeSeed(nkeys.PrefixByteUser, secret[:])
+// written is a made-up history as a ledger records it.
+func written(t testing.TB, events []*domain.Event) (messages lines) {
+	for _, d := range storetest.NewPen().Write(t, events) {
+		b, err := d.Append(nil)
 		require.NoError(t, err)
-		p.pairs[made], err = nkeys.FromSeed(seed)
-		require.NoError(t, err)
+		messages = append(messages, b)
 	}
-	return p.pairs[made]
-}
-
-// write is the ledger's messages.
-func (p *pen) write(t testing.TB, events []*domain.Event) (written lines) {
-	for _, e := range events {
-		b, err := p.document(t, e).Append(nil)
-		require.NoError(t, err)
-		written = append(written, b)
-	}
-	return written
-}
-
-// document is the event with its command signed.
-func (p *pen) document(t testing.TB, e *domain.Event) *cloudevent.Document {
-	var adds domain.PublicKey
-	by := e.Actor
-	switch c := e.Data.(type) {
-	case *domain.LedgerOpen:
-		adds = c.Admin.PublicKey
-		p.of[c.Admin.Actor] = adds
-	case *domain.IdentityAdd:
-		if adds = c.PublicKey; e.Refusal == nil {
-			p.of[c.Actor] = adds
-		}
-	case *domain.IdentityRotate:
-		if adds = c.PublicKey; e.Refusal == nil {
-			defer func() { p.of[c.Actor] = adds }() // the old one signs this
-		}
-	}
-	raw, err := json.Marshal(e.Data)
-	require.NoError(t, err)
-	if adds != "" {
-		public, err := p.pair(t, adds).PublicKey()
-		require.NoError(t, err)
-		raw = []byte(strings.ReplaceAll(string(raw), string(adds), public))
-	}
-	data := jsontext.Value(raw)
-	require.NoError(t, data.Canonicalize())
-	d := &cloudevent.Document{Ledger: lawtest.UUID(4, 1), ID: e.ID, Type: e.Type, Subject: e.Subject, Time: e.Time, Seq: uint64(e.Seq), Actor: e.Actor,
-		Command: e.Command, Rules: e.Rules, Data: data, Decision: e.Decision, Refusal: e.Refusal, Name: e.Name,
-		Issued: e.Time.Format(time.RFC3339Nano), Observed: e.Observed}
-	d.Signature, err = p.pair(t, p.of[by]).Sign(d.SignedBytes(nil))
-	require.NoError(t, err)
-	return d
+	return messages
 }
 
 // served is a service over a store that has taken the messages in.

@@ -78,7 +78,10 @@ func (a *asking) redecidePage(most uint64) error {
 			return err
 		}
 		if a.within(d.Time) {
-			diff := rederive(before, d.Document, e)
+			diff, err := a.rederive(before, d.Document, e)
+			if err != nil {
+				return err
+			}
 			if diff != nil {
 				if ok, err := a.add(diff); err != nil || !ok {
 					if err == nil {
@@ -175,22 +178,31 @@ func Redecided(cursor []byte) (done, of uint64, ok bool) {
 
 // rederive derives one event on the view of what was before it, nil where it is the
 // same.
-func rederive(before domain.View, d *cloudevent.Document, e *domain.Event) *difference {
+func (a *asking) rederive(before domain.View, d *cloudevent.Document, e *domain.Event) (*difference, error) {
 	r := derivation{view: before, doc: d, event: e}
+	if id := attemptIn(e); id != "" {
+		there, err := a.s.cfg.Store.attempt(id, d.Seq-1, func(from, to uint64, each func(message) error) error {
+			return a.s.read(a.ctx, from, to, each)
+		})
+		if err != nil {
+			return nil, err
+		}
+		r.noAttempt = there.Document == nil
+	}
 	why := r.differs(func(key domain.PublicKey) bool {
 		pair, err := nkeys.FromPublicKey(string(key))
 		var short [1024]byte
 		return err == nil && pair.Verify(d.SignedBytes(short[:0]), d.Signature) == nil
 	})
 	if why == "" {
-		return nil
+		return nil, nil
 	}
 	diff := &difference{Seq: d.Seq, Type: d.Type, Recorded: outcome(d.Decision, d.Refusal, d.Type, "")}
 	diff.Derived = outcome(r.out.Decision, r.out.Refusal, r.out.Type, why)
 	if bytes.Equal(diff.Recorded, diff.Derived) { // the decision is the same, its subject isn't
 		diff.Derived = outcome(nil, nil, r.out.Type, why)
 	}
-	return diff
+	return diff, nil
 }
 
 // outcome is what became of a command, as it is shown: a decision, a refusal, or the

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qtccc/assent/domain"
+	"github.com/qtccc/assent/domain/lawtest"
 	"github.com/qtccc/assent/eventstore/cloudevent"
 )
 
@@ -150,7 +152,7 @@ func TestAnotherLawIsNoticed(t *testing.T) {
 func TestEveryMadeUpDecisionIsDerivedAgain(t *testing.T) {
 	seed := rand.Uint64()
 	l := madeUp(seed, *commands)
-	a := served(t, newPen().write(t, l.Events))
+	a := served(t, written(t, l.Events))
 	began := time.Now()
 	differs, total, pages := a.redecidePages(t, `{"ask":"redecide"}`, mostRedecided)
 	require.Empty(t, differs, "seed %d", seed)
@@ -253,17 +255,54 @@ func TestOtherRulesAreADifference(t *testing.T) {
 	e, err := d.Event()
 	require.NoError(t, err)
 	d.Rules = domain.Rules + 1
-	diff := rederive((&domain.History{}).At(0), d, e)
+	diff, err := (&asking{}).rederive((&domain.History{}).At(0), d, e)
+	require.NoError(t, err)
 	require.NotNil(t, diff)
 	require.Contains(t, string(diff.Derived), "use a later one")
+}
+
+// TestAnAnswerNamesAnAccessBeforeIt: an inquiry's answer that names an access which isn't
+// there, or wasn't yet, is a difference, signed as it may be (IV.4).
+func TestAnAnswerNamesAnAccessBeforeIt(t *testing.T) {
+	answered := func(l *lawtest.Ledger) int {
+		return slices.IndexFunc(l.Events, func(e *domain.Event) bool { return attemptIn(e) != "" })
+	}
+	var l *lawtest.Ledger
+	at := -1
+	for seed := uint64(0); at < 0; seed++ {
+		l = madeUp(seed, 400)
+		at = answered(l)
+	}
+	last := slices.IndexFunc(l.Events[at:], func(e *domain.Event) bool { return e.Decision != nil })
+	require.Positive(t, last)
+	for name, attempt := range map[string]domain.UUID{
+		"none": "0191e7a4-8000-7000-8000-00000000ffff", "no access": l.Events[0].ID, "a later one": l.Events[at+last].ID,
+	} {
+		events := slices.Clone(l.Events)
+		forged, answer := *events[at], *events[at].Data.(*domain.InquiryAnswer)
+		answer.Attempt = attempt
+		forged.Data = &answer
+		events[at] = &forged
+		ledger := written(t, events)
+		_, err := Examine(t.Context(), ledger, nil)
+		var w *Wrong
+		if assert.ErrorAs(t, err, &w, name) {
+			assert.EqualValues(t, forged.Seq, w.Seq, name)
+			assert.Contains(t, w.Why, "there is no access", name)
+		}
+		differs, _, _ := served(t, ledger).redecidePages(t, `{"ask":"redecide"}`, mostRedecided)
+		if assert.NotEmpty(t, differs, name) {
+			assert.EqualValues(t, forged.Seq, differs[0].Seq, name)
+			assert.Contains(t, string(differs[0].Derived), "there is no access", name)
+		}
+	}
 }
 
 // TestRedecideTurnsPages: whatever a page's size, each event is derived on what was
 // recorded before it, once, and the totals are of all pages.
 func TestRedecideTurnsPages(t *testing.T) {
 	l := madeUp(1, 400)
-	p := newPen()
-	ledger := p.write(t, l.Events)
+	ledger := written(t, l.Events)
 	for i := 20; i < len(ledger); i += 60 { // some differ
 		d, err := cloudevent.Parse(ledger[i])
 		require.NoError(t, err)
@@ -303,7 +342,7 @@ func TestRedecideTurnsPages(t *testing.T) {
 
 // TestAPageFullOfDifferencesGoesOnWithTheNext, and a cursor goes back as it came.
 func TestAPageFullOfDifferencesGoesOnWithTheNext(t *testing.T) {
-	ledger := newPen().write(t, madeUp(2, mostItems+100).Events)
+	ledger := written(t, madeUp(2, mostItems+100).Events)
 	for i := 8; i < len(ledger); i++ { // nothing of it was signed
 		d, err := cloudevent.Parse(ledger[i])
 		require.NoError(t, err)

@@ -12,16 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-	"github.com/nats-io/nkeys"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/qtccc/assent/domain"
 	"github.com/qtccc/assent/domain/lawtest"
 	"github.com/qtccc/assent/eventstore"
-	"github.com/qtccc/assent/eventstore/cloudevent"
 	"github.com/qtccc/assent/eventstore/natsd"
+	"github.com/qtccc/assent/eventstore/storetest"
 	"github.com/qtccc/assent/eventstore/vault"
 )
 
@@ -44,17 +42,14 @@ func TestAMixedLedgerIsDerivedAgain(t *testing.T) {
 	for len(l.Events) < *mixed {
 		l.Step(chance.IntN)
 	}
-	w := &writing{keys: map[domain.PublicKey]nkeys.KeyPair{}, of: map[domain.ID]domain.PublicKey{}}
-	messages := make([]eventstore.Entry, len(l.Events))
 	types := map[string]int{}
-	for i, e := range l.Events {
-		messages[i] = w.message(t, e)
+	for _, e := range l.Events {
 		types[e.Type]++
 	}
 	require.Greater(t, len(types), 40, "kinds of event")
 
 	r := &running{bin: binary(t), data: filepath.Join(t.TempDir(), "ledger")}
-	key := w.write(t, r.data, messages)
+	key := writeLedger(t, r.data, l.Events)
 	r.start(t)
 	began := time.Now()
 	said, err := r.run("redecide", "--as", "auditor", "--json", "--data", r.data)
@@ -64,13 +59,13 @@ func TestAMixedLedgerIsDerivedAgain(t *testing.T) {
 	require.Len(t, lines, 1)
 	var total struct{ Decisions, Refusals, Accepted, Differences int }
 	require.NoError(t, json.Unmarshal([]byte(lines[0]), &total))
-	require.Equal(t, len(messages), total.Decisions+total.Refusals+total.Accepted)
+	require.Equal(t, len(l.Events), total.Decisions+total.Refusals+total.Accepted)
 	require.NoError(t, r.halt())
 	began = time.Now()
 	said, err = r.run("verify", "--data", r.data, "--key", key)
 	require.NoError(t, err, "seed %d: %s", from, said)
 	t.Logf("seed %d: %d commands, %d decisions, %d refusals, %d types of event; redecide %v, verify %v, 0 differences",
-		from, len(messages), total.Decisions, total.Refusals, len(types), redecided.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+		from, len(l.Events), total.Decisions, total.Refusals, len(types), redecided.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 
 	// One denial made a grant, in a ledger that its forger signs anew.
 	at := -1
@@ -79,13 +74,13 @@ func TestAMixedLedgerIsDerivedAgain(t *testing.T) {
 			forged := *e
 			forged.Type, forged.Decision = "access.granted", &domain.Decision{Decision: domain.Granted, Attempt: e.ID, Edition: e.Decision.Edition, Rules: 1,
 				Reasons: []domain.Reason{{Clause: "III.3", Code: "designated"}}}
-			messages[i], at = w.message(t, &forged), i
+			l.Events[i], at = &forged, i
 			break
 		}
 	}
 	require.Positive(t, at)
 	f := &running{bin: r.bin, data: filepath.Join(t.TempDir(), "ledger")}
-	key = w.write(t, f.data, messages)
+	key = writeLedger(t, f.data, l.Events)
 	f.start(t)
 	said, err = f.run("redecide", "--as", "auditor", "--data", f.data)
 	require.Error(t, err)
@@ -98,60 +93,16 @@ func TestAMixedLedgerIsDerivedAgain(t *testing.T) {
 
 func (r *running) halt() error { return r.signal(os.Interrupt) }
 
-// writing makes a made-up history into a ledger on disk. Its public keys can sign
-// nothing, so that each has a real one in its place.
-type writing struct {
-	keys map[domain.PublicKey]nkeys.KeyPair // by the made-up key
-	of   map[domain.ID]domain.PublicKey     // the actor's in force, made up
-}
-
-func (w *writing) real(t *testing.T, made domain.PublicKey) nkeys.KeyPair {
-	if w.keys[made] == nil {
-		pair, err := nkeys.CreateUser()
+// writeLedger makes a ledger on disk of a made-up history, with its keys beside it, and
+// says what the log's key is.
+func writeLedger(t *testing.T, dir string, events []*domain.Event) (logKey string) {
+	pen := storetest.NewPen()
+	var messages []eventstore.Entry
+	for _, d := range pen.Write(t, events) {
+		b, err := d.Append(nil)
 		require.NoError(t, err)
-		w.keys[made] = pair
+		messages = append(messages, eventstore.Entry{Subject: d.NATSSubject(), Data: b})
 	}
-	return w.keys[made]
-}
-
-// message is an event as the stream has it, signed by its actor.
-func (w *writing) message(t *testing.T, e *domain.Event) eventstore.Entry {
-	signer := w.of[e.Actor]
-	var adds domain.PublicKey
-	switch c := e.Data.(type) {
-	case *domain.LedgerOpen:
-		adds, signer = c.Admin.PublicKey, c.Admin.PublicKey
-		w.of[c.Admin.Actor] = adds
-	case *domain.IdentityAdd:
-		if adds = c.PublicKey; e.Refusal == nil {
-			w.of[c.Actor] = adds
-		}
-	case *domain.IdentityRotate:
-		if adds = c.PublicKey; e.Refusal == nil {
-			defer func() { w.of[c.Actor] = adds }() // the old one signs this
-		}
-	}
-	raw, err := json.Marshal(e.Data)
-	require.NoError(t, err)
-	if adds != "" {
-		public, err := w.real(t, adds).PublicKey()
-		require.NoError(t, err)
-		raw = []byte(strings.ReplaceAll(string(raw), string(adds), public))
-	}
-	data := jsontext.Value(raw)
-	require.NoError(t, data.Canonicalize())
-	d := &cloudevent.Document{Ledger: lawtest.UUID(4, 1), ID: e.ID, Type: e.Type, Subject: e.Subject, Time: e.Time, Seq: uint64(e.Seq), Actor: e.Actor,
-		Command: e.Command, Rules: e.Rules, Data: data, Decision: e.Decision, Refusal: e.Refusal, Name: e.Name,
-		Issued: e.Time.Format(time.RFC3339Nano), Observed: e.Observed}
-	d.Signature, err = w.real(t, signer).Sign(d.SignedBytes(nil))
-	require.NoError(t, err)
-	b, err := d.Append(nil)
-	require.NoError(t, err, "%s", data)
-	return eventstore.Entry{Subject: d.NATSSubject(), Data: b}
-}
-
-// write makes the ledger, with its keys beside it, and says what the log's key is.
-func (w *writing) write(t *testing.T, dir string, messages []eventstore.Entry) (logKey string) {
 	ledger := lawtest.UUID(4, 1)
 	keys := dir + "-keys"
 	require.NoError(t, os.MkdirAll(filepath.Join(keys, "identities"), 0o700))
@@ -163,7 +114,7 @@ func (w *writing) write(t *testing.T, dir string, messages []eventstore.Entry) (
 	secret, public, err := note.GenerateKey(rand.Reader, "assent/"+string(ledger))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(keys, "log.key"), []byte(secret), 0o600))
-	auditor, err := w.real(t, w.of["auditor"]).Seed()
+	auditor, err := pen.Pair(t, "auditor").Seed()
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(keys, "identities", "auditor.nk"), auditor, 0o600))
 

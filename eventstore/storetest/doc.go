@@ -4,7 +4,8 @@
 // Run holds a log against every promise of eventstore's Append, Settle, Read, Get
 // and Last. Fail wraps a log so that a caller meets each fault in both its shapes:
 // the call failed, and the call failed though it happened. A test runs its subject
-// for n = 1, 2, … until the n-th call is never made.
+// for n = 1, 2, … until the n-th call is never made. A Pen writes histories that
+// lawtest makes up as a ledger would have recorded them.
 package storetest
 
 import (
