@@ -11,6 +11,7 @@ import (
 // A latest is every fact as it is now, in memory, and nothing of how it was: what
 // deciding the next event of a whole ledger needs, and no more. One goroutine owns it.
 type latest struct {
+	kinds [256]bool // of which there is any fact: most of what is asked for isn't there
 	facts map[domain.Key]*living
 	lists map[listKey][]*living // in the order in which they became known
 	// answered are the ids of commands, which are as many as events: by actor and id,
@@ -30,7 +31,7 @@ type commandID struct {
 }
 
 func newLatest() *latest {
-	return &latest{map[domain.Key]*living{}, map[listKey][]*living{}, map[string]uint32{}, map[commandID]domain.Seq{}}
+	return &latest{facts: map[domain.Key]*living{}, lists: map[listKey][]*living{}, actors: map[string]uint32{}, answered: map[commandID]domain.Seq{}}
 }
 
 // record applies the next event.
@@ -46,7 +47,7 @@ func (p *latest) record(e *domain.Event) {
 			continue
 		}
 		f = &living{c.Key, domain.Known{Fact: c.Fact, First: e.Seq, From: e.Seq}}
-		p.facts[c.Key] = f
+		p.facts[c.Key], p.kinds[c.Key.Kind] = f, true
 		p.enlist(listKey{c.Key.Kind, c.Key.A, ""}, f)
 		if c.Key.B != "" {
 			p.enlist(listKey{c.Key.Kind, c.Key.A, c.Key.B}, f)
@@ -81,6 +82,9 @@ func (p *latest) Get(k domain.Key) (domain.Known, bool) {
 		}
 		return domain.Known{Fact: &domain.Answered{}, First: seq, From: seq}, true
 	}
+	if !p.kinds[k.Kind] {
+		return domain.Known{}, false
+	}
 	if f := p.facts[k]; f != nil {
 		return f.Known, true
 	}
@@ -89,6 +93,9 @@ func (p *latest) Get(k domain.Key) (domain.Known, bool) {
 
 func (p *latest) List(kind domain.Kind, a, b string) iter.Seq2[domain.Key, domain.Known] {
 	return func(yield func(domain.Key, domain.Known) bool) {
+		if !p.kinds[kind] {
+			return
+		}
 		for _, f := range p.lists[listKey{kind, a, b}] {
 			if !yield(f.key, f.Known) {
 				return
