@@ -3,6 +3,7 @@ package projections
 import (
 	"fmt"
 	"log/slog"
+	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -57,4 +58,21 @@ func (s said) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("pebble: "+format, args...)
 	s.Error(err.Error())
 	panic(err)
+}
+
+// openPebble opens one. Where its directory or its manifest can't be written as it is
+// opened, Pebble panics with the error, and holds nothing any more.
+func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error:
+			panic(p)
+		case error:
+			db, err = nil, p
+		default:
+			panic(p)
+		}
+	}()
+	return pebble.Open(dir, o)
 }

@@ -22,8 +22,9 @@ const (
 	tendLooks = 3
 )
 
-// room is what a start may need: the last blocks of the stream are copied aside.
-const room = mostBlocks << 23
+// room is what a start may need: the last blocks of the stream are copied aside, and
+// each is written anew.
+const room = (mostBlocks + 1) << 23
 
 // tend has the service begin anew where that helps.
 func (s *service) tend(ctx context.Context) {
