@@ -58,7 +58,7 @@ func createGeneration(cfg *Config, dir, name string, big bool) (*generation, err
 	logs := &logged{FS: cfg.fs}
 	o := options(cfg, logs, big)
 	o.ErrorIfExists = true
-	db, err := openPebble(cfg.fs.PathJoin(dir, name), o)
+	db, err := openPebble(cfg.fs.PathJoin(dir, name), o, logs)
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", name, err)
 	}
@@ -79,7 +79,7 @@ func openGeneration(cfg *Config, dir, name string) (_ *generation, err error) {
 	logs := &logged{FS: cfg.fs}
 	o := options(cfg, logs, false)
 	o.ErrorIfNotExists = true
-	db, err := openPebble(cfg.fs.PathJoin(dir, name), o)
+	db, err := openPebble(cfg.fs.PathJoin(dir, name), o, logs)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}

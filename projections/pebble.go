@@ -60,9 +60,9 @@ func (s said) Fatalf(format string, args ...any) {
 	panic(err)
 }
 
-// openPebble opens one. Where its directory or its manifest can't be written as it is
-// opened, Pebble panics with the error, and holds nothing any more.
-func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
+// openPebble opens one, the directory of which could be synced. Where its manifest can't
+// be written as it is opened, Pebble panics with the error, and holds nothing any more.
+func openPebble(dir string, o *pebble.Options, logs *logged) (db *pebble.DB, err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
@@ -74,5 +74,11 @@ func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
 			panic(p)
 		}
 	}()
-	return pebble.Open(dir, o)
+	if db, err = pebble.Open(dir, o); err != nil {
+		return nil, err
+	}
+	if err := logs.failed(); err != nil {
+		return nil, closing(err, db.Close)
+	}
+	return db, nil
 }

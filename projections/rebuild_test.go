@@ -183,6 +183,47 @@ func TestADiskThatFailsBreaksTheStoreAndNothingElse(t *testing.T) {
 	}
 }
 
+// Where a directory can't be synced as the models are opened, that is an error and
+// nothing breaks down: the next start, even after the power went, has all. (Where it is
+// the manifest of models that were there, Pebble ends the process.)
+func TestASyncThatFailsAsTheModelsAreOpenedIsAnError(t *testing.T) {
+	l := some(t)
+	want := digest(t, built(t, l))
+	start := vfs.NewCrashableMem()
+	s, err := OpenStore("models", Config{fs: start})
+	require.NoError(t, err)
+	short := &spoilt{ledger: l, messages: l.messages[:100]}
+	require.NoError(t, run(t.Context(), short, domainView(t, s), s.Apply, 1, 100, nil))
+	lost := errors.New("input/output error")
+	errs := 0
+	for at, reached := int64(1), true; reached; at++ {
+		disk := start.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
+		var n atomic.Int64
+		s, err := OpenStore("models", Config{fs: errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind == errorfs.OpFileSync && !contains(op.Path, "MANIFEST") && n.Add(1) == at {
+				return lost
+			}
+			return nil
+		}))})
+		if err == nil {
+			err = Replay(t.Context(), l, s, nil)
+			_ = s.Close()
+		}
+		reached = n.Load() >= at
+		if err != nil {
+			errs++
+			require.ErrorIs(t, err, lost)
+		}
+		s, err = OpenStore("models", Config{fs: disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(uint64(at), 1))})})
+		require.NoError(t, err)
+		require.NoError(t, Replay(t.Context(), l, s, nil))
+		require.Equal(t, want, digest(t, s), "sync %d", at)
+		require.NoError(t, s.Close())
+	}
+	require.Positive(t, errs)
+	require.NoError(t, s.Close())
+}
+
 func domainView(t *testing.T, s *Store) domain.View {
 	require.NoError(t, Replay(t.Context(), nothing{}, s, nil))
 	return s.Live()

@@ -63,7 +63,7 @@ func (l *logged) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &logFile{d, l}, nil
+	return &logDir{d, l}, nil
 }
 
 func (l *logged) log(create func() (vfs.File, error)) (vfs.File, error) {
@@ -79,7 +79,24 @@ func (l *logged) log(create func() (vfs.File, error)) (vfs.File, error) {
 	return &logFile{f, l}, nil
 }
 
-// logFile is one of Pebble's logs being written, or their directory.
+// logDir is the directory of Pebble's logs. Where it can't be synced Pebble panics, as it
+// is opened too, in a goroutine of its own: so it is never told.
+type logDir struct {
+	vfs.File
+	of *logged
+}
+
+// Sync is vfs.File's.
+func (d *logDir) Sync() error {
+	if d.of.failed() == nil {
+		if err := d.File.Sync(); err != nil {
+			d.of.why.CompareAndSwap(nil, &err)
+		}
+	}
+	return nil
+}
+
+// logFile is one of Pebble's logs being written.
 type logFile struct {
 	vfs.File
 	of *logged
