@@ -46,6 +46,7 @@ type op struct {
 	kind string // write, sync, create, mkdir, rename, remove, link, truncate, chmod, allocate; open
 	path string // below the directory
 	n    int    // the how-manieth that changes something; 0: it changes nothing (open)
+	rw   bool   // of open: to write
 	pid  int    // of the thread that does it
 	done bool
 }
@@ -130,6 +131,9 @@ func (f *faultFS) do(ctx context.Context, kind, path string, do func() syscall.E
 		return syscall.EIO
 	}
 	o := op{kind: kind, path: path}
+	if kind == "rewrite" {
+		kind, o.kind, o.rw = "open", "open", true
+	}
 	if c, ok := fuse.FromContext(ctx); ok {
 		o.pid = int(c.Pid)
 	}
@@ -200,7 +204,11 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs
 }
 
 func (n *node) Open(ctx context.Context, flags uint32) (fh fs.FileHandle, fuseFlags uint32, errno syscall.Errno) {
-	errno = n.f.do(ctx, "open", n.below(""), func() (errno syscall.Errno) {
+	kind := "open"
+	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		kind = "rewrite"
+	}
+	errno = n.f.do(ctx, kind, n.below(""), func() (errno syscall.Errno) {
 		var h fs.FileHandle
 		if h, fuseFlags, errno = n.LoopbackNode.Open(ctx, flags); errno == 0 {
 			fh = n.handle(h, flags)
