@@ -103,7 +103,7 @@ func TestADiskThatTakesNothingHeals(t *testing.T) {
 					<-time.After(200 * time.Millisecond) // as whoever sends it again does
 				}
 				_, err := auditor.ask(t.Context(), 5*time.Second, map[string]any{"ask": "status"})
-				require.NoError(t, err, "questions go on")
+				require.NoError(t, err, "questions go on: %d taken, %d not: %s", taken, refused, s.stderr)
 			}
 			require.False(t, s.gone(), "%s", s.stderr)
 			mend(t)
