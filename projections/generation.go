@@ -56,7 +56,7 @@ type generation struct {
 // createGeneration makes an empty generation where there is nothing. Of a big one
 // nothing survives a crash before finish.
 func createGeneration(cfg *Config, dir, name string, big bool) (*generation, error) {
-	logs := &logged{FS: cfg.fs}
+	logs := newLogged(cfg.fs)
 	o := options(cfg, logs, big)
 	o.ErrorIfExists = true
 	db, err := openPebble(cfg.fs.PathJoin(dir, name), o, logs)
@@ -77,7 +77,7 @@ func createGeneration(cfg *Config, dir, name string, big bool) (*generation, err
 
 // openGeneration opens one that is there and whole.
 func openGeneration(cfg *Config, dir, name string) (_ *generation, err error) {
-	logs := &logged{FS: cfg.fs}
+	logs := newLogged(cfg.fs)
 	o := options(cfg, logs, false)
 	o.ErrorIfNotExists = true
 	db, err := openPebble(cfg.fs.PathJoin(dir, name), o, logs)
