@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,6 +86,21 @@ func (f *faultFS) mount(t testing.TB) {
 		DirectMountStrict: true, FsName: "trial", Name: "trial", DisableXAttrs: true,
 	}})
 	require.NoError(t, err, "/dev/fuse, as root, is wanted")
+	keepToOurselves(t)
+}
+
+// keepToOurselves has no process that is started from now on hold the other end of a file
+// system of ours: it would wait for itself, for ever, once this process ends.
+func keepToOurselves(t testing.TB) {
+	fds, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, fd := range fds {
+		if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && to == "/dev/fuse" {
+			n, err := strconv.Atoi(fd.Name())
+			require.NoError(t, err)
+			syscall.CloseOnExec(n)
+		}
+	}
 }
 
 func (f *faultFS) unmount(t testing.TB) {
