@@ -73,10 +73,7 @@ func newFaultFS(t testing.TB) *faultFS {
 func (f *faultFS) mount(t testing.TB) {
 	f.n, f.of, f.dead, f.fault = 0, map[string]int{}, false, nil
 	root := &fs.LoopbackRoot{Path: f.back}
-	root.NewNode = func(root *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &node{LoopbackNode: fs.LoopbackNode{RootData: root}, f: f}
-	}
-	top := root.NewNode(root, nil, "", nil)
+	top := &node{LoopbackNode: fs.LoopbackNode{RootData: root}, f: f}
 	root.RootNode = top
 	var st syscall.Stat_t
 	require.NoError(t, syscall.Stat(f.back, &st))
@@ -123,13 +120,6 @@ func (f *faultFS) set(fault func(op) syscall.Errno) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault = fault
-}
-
-// done is how many operations changed something.
-func (f *faultFS) done() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.n
 }
 
 // end refuses everything from now on: what is under way is done or isn't.
@@ -206,6 +196,14 @@ func (f *faultFS) killAt(n int, after bool) (reached func() *op) {
 type node struct {
 	fs.LoopbackNode
 	f *faultFS
+}
+
+// WrapChild makes a node of ours of each that the loopback makes.
+func (n *node) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeEmbedder {
+	if l, ok := child.(*fs.LoopbackNode); ok {
+		return &node{LoopbackNode: fs.LoopbackNode{RootData: l.RootData}, f: n.f}
+	}
+	return child
 }
 
 func (n *node) below(name string) string { return filepath.Join(n.Path(n.Root()), name) }
