@@ -25,6 +25,7 @@ lint: ## gofmt, vet, staticcheck, tidy modules, and who may import whom
 	$(GO) vet ./...
 	$(GO) vet -tags trials ./cmd/assent
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(STATICCHECK) -tags trials ./cmd/assent
 	$(GO) mod tidy -diff
 	$(GO) test -run '^Test(House|Law)' ./cmd/assent
 
