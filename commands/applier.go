@@ -27,7 +27,8 @@ type applier struct {
 	backlog []projections.Applied // guarded by mu
 	busy    bool                  // guarded by mu: some are being applied
 	done    bool                  // guarded by mu: no more come
-	err     error                 // guarded by mu: the store takes no more
+	err     error                 // guarded by mu: the store takes no more, or none that lasts
+	over    bool                  // guarded by mu: no more
 }
 
 func newApplier(store *projections.Store, q *queue, say *slog.Logger) *applier {
@@ -43,10 +44,10 @@ func newApplier(store *projections.Store, q *queue, say *slog.Logger) *applier {
 func (a *applier) put(ds []decided) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.backlog) >= mostBacklog && a.err == nil {
+	for len(a.backlog) >= mostBacklog && !a.over {
 		a.changed.Wait()
 	}
-	if a.err != nil {
+	if a.over {
 		return // the stream has them
 	}
 	for i := range ds {
@@ -68,7 +69,7 @@ func (a *applier) run() {
 		for len(a.backlog) == 0 && !a.done {
 			a.changed.Wait()
 		}
-		if len(a.backlog) == 0 || a.err != nil {
+		if len(a.backlog) == 0 || a.over {
 			a.mu.Unlock()
 			return
 		}
@@ -81,19 +82,30 @@ func (a *applier) run() {
 	}
 }
 
+// apply applies a batch. Where that fails no more commands are taken; but what is
+// recorded already is applied where it can be, so that questions know of it.
 func (a *applier) apply(batch []projections.Applied) {
 	last := batch[len(batch)-1].Doc.Seq
-	if err := a.store.Apply(batch); err != nil {
-		a.say.Error("the read models take no more events", "seq", last, "err", err)
+	err := a.store.Apply(batch)
+	at, _ := a.store.Position()
+	if err != nil {
 		a.mu.Lock()
-		a.err = fmt.Errorf("apply events up to %d: %w", last, err)
+		first := a.err == nil
+		if first {
+			a.err = fmt.Errorf("apply events up to %d: %w", last, err)
+		}
+		a.over = at < last
 		a.changed.Broadcast()
 		a.mu.Unlock()
-		a.queue.end("the ledger can't keep up what it knows: send it again, with the same id, when its operator has mended that")
-		return
+		if first {
+			a.say.Error("the read models take no more events", "seq", last, "err", err)
+			a.queue.end("the ledger can't keep up what it knows: send it again, with the same id, when its operator has mended that")
+		}
 	}
-	a.applied.Store(last)
-	a.queue.kick()
+	if at >= last {
+		a.applied.Store(last)
+		a.queue.kick()
+	}
 }
 
 // wait returns once the event seq is applied.

@@ -45,7 +45,8 @@ type generation struct {
 	open     openViolations
 	untold   untold
 
-	refs atomic.Int64 // who uses db or documents, and 1 for who opened them; at 0 they are closed
+	over atomic.Pointer[error] // dead, for who waits
+	refs atomic.Int64          // who uses db or documents, and 1 for who opened them; at 0 they are closed
 
 	mu   sync.Mutex
 	pos  uint64   // guarded by mu
@@ -55,10 +56,10 @@ type generation struct {
 // createGeneration makes an empty generation where there is nothing. Of a big one
 // nothing survives a crash before finish.
 func createGeneration(cfg *Config, dir, name string, big bool) (*generation, error) {
-	logs := &logged{FS: cfg.fs}
+	logs := newLogged(cfg.fs)
 	o := options(cfg, logs, big)
 	o.ErrorIfExists = true
-	db, err := pebble.Open(cfg.fs.PathJoin(dir, name), o)
+	db, err := openPebble(cfg.fs.PathJoin(dir, name), o, logs)
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", name, err)
 	}
@@ -76,10 +77,10 @@ func createGeneration(cfg *Config, dir, name string, big bool) (*generation, err
 
 // openGeneration opens one that is there and whole.
 func openGeneration(cfg *Config, dir, name string) (_ *generation, err error) {
-	logs := &logged{FS: cfg.fs}
+	logs := newLogged(cfg.fs)
 	o := options(cfg, logs, false)
 	o.ErrorIfNotExists = true
-	db, err := pebble.Open(cfg.fs.PathJoin(dir, name), o)
+	db, err := openPebble(cfg.fs.PathJoin(dir, name), o, logs)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
@@ -189,12 +190,24 @@ func (g *generation) apply(events []Applied) error {
 			return fmt.Errorf("projections: event %d comes where %d is the next", seq, next+uint64(i))
 		}
 	}
-	if err := g.commit(next, events); err != nil {
-		g.dead = fmt.Errorf("apply events %d to %d: %w", next, next+uint64(len(events))-1, err)
-		return g.dead
+	err := g.commit(next, events)
+	if err == nil {
+		if err = g.logs.failed(); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("%w: %w", errUnlogged, err)
 	}
-	return nil
+	err = fmt.Errorf("apply events %d to %d: %w", next, next+uint64(len(events))-1, err)
+	if !errors.Is(err, errUnlogged) {
+		g.dead = err
+		g.over.Store(&err)
+	}
+	return err
 }
+
+// errUnlogged says that events were applied and aren't on the disk, nor will those be
+// that are applied after them: they are read from the stream again at the next start.
+var errUnlogged = errors.New("kept in memory alone")
 
 func (g *generation) commit(next uint64, events []Applied) (err error) {
 	b := g.db.NewBatch()
@@ -242,9 +255,6 @@ func (g *generation) commit(next uint64, events []Applied) (err error) {
 		return err
 	}
 	if err := b.Commit(pebble.NoSync); err != nil {
-		return err
-	}
-	if err := g.logs.failed(); err != nil {
 		return err
 	}
 	g.mu.Lock()

@@ -3,17 +3,17 @@ package projections
 import (
 	"fmt"
 	"log/slog"
+	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // options are Pebble's. What is written is synced when its log or a table is
 // closed, not at a commit: after a crash the stream is read on from there.
-func options(cfg *Config, fs vfs.FS, bulk bool) *pebble.Options {
+func options(cfg *Config, logs *logged, bulk bool) *pebble.Options {
 	o := &pebble.Options{
-		FS:                 fs,
+		FS:                 logs,
 		FormatMajorVersion: pebble.FormatNewest,
 		Comparer:           comparer,
 		CacheSize:          cfg.Cache, // the tables being filled are a part of it
@@ -24,7 +24,7 @@ func options(cfg *Config, fs vfs.FS, bulk bool) *pebble.Options {
 		L0CompactionThreshold: 8,
 		Logger:                said{cfg.Log},
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { cfg.Log.Error("the read models can't be written", "err", err) },
+			BackgroundError: func(err error) { logs.background(cfg.Log, err) },
 			DataCorruption:  func(i pebble.DataCorruptionInfo) { cfg.Log.Error("the read models are damaged", "what", i.String()) },
 		},
 	}
@@ -57,4 +57,45 @@ func (s said) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("pebble: "+format, args...)
 	s.Error(err.Error())
 	panic(err)
+}
+
+// openPebble opens one that can be written. Where its manifest can't be as it is
+// opened, Pebble panics with the error, and holds nothing any more. Where a table can't
+// be, it tries for ever: then it is left to that, and the process is to end.
+func openPebble(dir string, o *pebble.Options, logs *logged) (*pebble.DB, error) {
+	var db *pebble.DB
+	var err error
+	opened := make(chan struct{})
+	go func() {
+		defer close(opened)
+		defer func() {
+			switch p := recover().(type) {
+			case nil:
+			case runtime.Error:
+				panic(p)
+			case error:
+				db, err = nil, p
+			default:
+				panic(p)
+			}
+		}()
+		db, err = pebble.Open(dir, o)
+	}()
+	select {
+	case <-opened:
+	case <-logs.hopeless:
+		go func() {
+			if <-opened; db != nil {
+				_ = db.Close() // it was well again, too late
+			}
+		}()
+		return nil, fmt.Errorf("write a table: %w", *logs.table.Load())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := logs.failed(); err != nil {
+		return nil, closing(err, db.Close)
+	}
+	return db, nil
 }

@@ -148,7 +148,8 @@ func contains(path, what string) bool {
 }
 
 // Where the log of the models can't be written any more, Apply says so and nothing
-// else goes wrong: the next start stands at an earlier event.
+// else goes wrong: what is recorded is known still, and the next start stands at an
+// earlier event.
 func TestADiskThatFailsBreaksTheStoreAndNothingElse(t *testing.T) {
 	l := some(t)
 	want := digest(t, built(t, l))
@@ -166,12 +167,18 @@ func TestADiskThatFailsBreaksTheStoreAndNothingElse(t *testing.T) {
 		short := &spoilt{ledger: l, messages: l.messages[:100]}
 		require.NoError(t, run(t.Context(), short, domainView(t, s), s.Apply, 1, 100, nil))
 		fails.Store(true)
-		for i := 100; err == nil && i < len(l.events); i++ {
+		i := 100
+		for ; err == nil && i < len(l.events); i++ {
 			err = s.Apply(l.events[i : i+1])
 		}
-		require.ErrorIs(t, err, ErrBroken, kind)
-		require.ErrorContains(t, err, "the disk is full")
-		require.ErrorIs(t, s.Apply(l.events[:1]), ErrBroken)
+		for ; i < len(l.events); i++ {
+			require.ErrorIs(t, err, ErrBroken, kind)
+			require.ErrorContains(t, err, "the disk is full")
+			err = s.Apply(l.events[i : i+1])
+		}
+		require.ErrorIs(t, err, ErrBroken)
+		require.NoError(t, s.Wait(t.Context(), uint64(len(l.events))))
+		require.Equal(t, want, digest(t, s), kind)
 		_, ok := s.Live().Get(domain.Key{Kind: domain.KindClient, C: "client-1"})
 		require.True(t, ok)
 		require.NoError(t, s.Close())
@@ -181,6 +188,56 @@ func TestADiskThatFailsBreaksTheStoreAndNothingElse(t *testing.T) {
 		require.Equal(t, want, digest(t, s), kind)
 		require.NoError(t, s.Close())
 	}
+}
+
+// Where a directory or a table can't be synced as the models are opened, once or from
+// then on, that is an error, if it matters, and nothing breaks down or waits for ever: the
+// next start, even after the power went, has all. (Where it is the manifest of models
+// that were there, Pebble ends the process.)
+func TestASyncThatFailsAsTheModelsAreOpenedIsAnError(t *testing.T) {
+	l := some(t)
+	want := digest(t, built(t, l))
+	start := vfs.NewCrashableMem()
+	s, err := OpenStore("models", Config{fs: start})
+	require.NoError(t, err)
+	short := &spoilt{ledger: l, messages: l.messages[:100]}
+	require.NoError(t, run(t.Context(), short, domainView(t, s), s.Apply, 1, 100, nil))
+	lost := errors.New("input/output error")
+	errs := 0
+	for at, reached := int64(1), true; reached; at++ {
+		for _, once := range []bool{true, false} {
+			disk := start.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
+			var n atomic.Int64
+			var well atomic.Bool
+			s, err := OpenStore("models", Config{fs: errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+				if op.Kind != errorfs.OpFileSync || contains(op.Path, "MANIFEST") || well.Load() {
+					return nil
+				}
+				if k := n.Add(1); k == at || !once && k > at {
+					return lost
+				}
+				return nil
+			}))})
+			if err == nil {
+				err = Replay(t.Context(), l, s, nil)
+				well.Store(true)
+				_ = s.Close()
+			}
+			well.Store(true)
+			reached = n.Load() >= at
+			if err != nil {
+				errs++
+				require.ErrorIs(t, err, lost)
+			}
+			s, err = OpenStore("models", Config{fs: disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(uint64(at), 1))})})
+			require.NoError(t, err)
+			require.NoError(t, Replay(t.Context(), l, s, nil))
+			require.Equal(t, want, digest(t, s), "sync %d", at)
+			require.NoError(t, s.Close())
+		}
+	}
+	require.Positive(t, errs)
+	require.NoError(t, s.Close())
 }
 
 func domainView(t *testing.T, s *Store) domain.View {

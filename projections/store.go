@@ -151,25 +151,24 @@ func (s *Store) Position() (uint64, [32]byte) {
 // store stands at an earlier position, and whole but for documents, which are read
 // from the log then. When it returns, views and
 // questions know them. Events that don't follow are an error and nothing is
-// applied. After an error of the disk the store takes no more (ErrBroken).
+// applied. After an error of the disk the store takes no more (ErrBroken); but where it is
+// the log that can't be written, it takes them still, in memory alone, and says so each
+// time (ErrBroken, and Position has moved).
 func (s *Store) Apply(events []Applied) error {
 	g, err := s.use()
 	if err != nil {
 		return err
 	}
 	defer g.leave()
-	if err := g.apply(events); err != nil {
-		if g.dead != nil {
-			err = s.broken(err)
-		}
-		return err
+	if err = g.apply(events); err != nil && (g.dead != nil || errors.Is(err, errUnlogged)) {
+		err = s.broken(err)
 	}
 	s.announce()
-	return nil
+	return err
 }
 
-// Wait returns nil once the event seq is applied, else the context's error or
-// ErrClosed.
+// Wait returns nil once the event seq is applied, else the context's error, ErrClosed,
+// or ErrBroken where it won't be.
 func (s *Store) Wait(ctx context.Context, seq uint64) error {
 	for {
 		s.mu.Lock()
@@ -185,12 +184,25 @@ func (s *Store) Wait(ctx context.Context, seq uint64) error {
 		if pos, _ := s.Position(); pos >= seq { // after moved was there: no move is missed
 			return nil
 		}
+		if err := s.over(); err != nil {
+			return fmt.Errorf("wait for event %d: %w", seq, err)
+		}
 		select {
 		case <-moved:
 		case <-ctx.Done():
 			return fmt.Errorf("wait for event %d: %w", seq, ctx.Err())
 		}
 	}
+}
+
+// over says why nothing is applied any more; nil: it is.
+func (s *Store) over() error {
+	if g := s.gen.Load(); g != nil {
+		if why := g.over.Load(); why != nil {
+			return fmt.Errorf("%w: %w", ErrBroken, *why)
+		}
+	}
+	return nil
 }
 
 // announce wakes who waits.

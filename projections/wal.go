@@ -2,8 +2,10 @@ package projections
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -17,6 +19,33 @@ type logged struct {
 	vfs.FS
 	open atomic.Bool // Pebble is open; before, it is told everything
 	why  atomic.Pointer[error]
+
+	table    atomic.Pointer[error] // the last one of writing a table
+	errors   atomic.Int64          // how many there were
+	said     atomic.Int64          // when the last one was logged, Unix ns
+	hopeless chan struct{}         // closed when there were too many
+}
+
+func newLogged(fs vfs.FS) *logged { return &logged{FS: fs, hopeless: make(chan struct{})} }
+
+// Pebble writes a table that couldn't be written again at once, for as long as it
+// takes, its lock held as it says so.
+const (
+	mostErrors = 3                     // before an attempt to open it is given up
+	breath     = 20 * time.Millisecond // before it tries again
+	sayEvery   = time.Second
+)
+
+// background hears of tables that couldn't be written.
+func (l *logged) background(log *slog.Logger, err error) {
+	l.table.Store(&err)
+	if l.errors.Add(1) == mostErrors {
+		close(l.hopeless)
+	}
+	if now, said := time.Now().UnixNano(), l.said.Load(); now-said >= int64(sayEvery) && l.said.CompareAndSwap(said, now) {
+		log.Error("the read models can't be written", "err", err)
+	}
+	time.Sleep(breath)
 }
 
 const logSuffix = ".log" // of Pebble's logs, and of nothing else in its directory
@@ -63,7 +92,7 @@ func (l *logged) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &logFile{d, l}, nil
+	return &logDir{d, l}, nil
 }
 
 func (l *logged) log(create func() (vfs.File, error)) (vfs.File, error) {
@@ -79,7 +108,24 @@ func (l *logged) log(create func() (vfs.File, error)) (vfs.File, error) {
 	return &logFile{f, l}, nil
 }
 
-// logFile is one of Pebble's logs being written, or their directory.
+// logDir is the directory of Pebble's logs. Where it can't be synced Pebble panics, as it
+// is opened too, in a goroutine of its own: so it is never told.
+type logDir struct {
+	vfs.File
+	of *logged
+}
+
+// Sync is vfs.File's.
+func (d *logDir) Sync() error {
+	if d.of.failed() == nil {
+		if err := d.File.Sync(); err != nil {
+			d.of.why.CompareAndSwap(nil, &err)
+		}
+	}
+	return nil
+}
+
+// logFile is one of Pebble's logs being written.
 type logFile struct {
 	vfs.File
 	of *logged

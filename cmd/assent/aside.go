@@ -33,6 +33,11 @@ const placesFile = "places.json"
 // mostBlocks is how many of the changed blocks are copied, the last ones.
 const mostBlocks = 2
 
+// renewedFile is what a file of the stream is written into that is to be put in its
+// place. It lies outside of the stream's directory, where the server would take it for
+// one of its own.
+const renewedFile = "nats.renewed"
+
 // A noted file is one of the stream's as a clean stop left it.
 type noted struct {
 	Size int64 `json:"size"`
@@ -73,18 +78,14 @@ func (h *home) noteStop() error {
 	return err
 }
 
-// setAside copies the stream's files that are not as the last clean stop noted them:
-// the last blocks, and all that is no block. It says whether there were any. What an
-// earlier start copied that found something missing is left as it is.
-func (h *home) setAside() (bool, error) {
-	if _, err := os.Stat(h.path(asideDir)); !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
+// unclean are the stream's files that are not as the last clean stop noted them: the
+// last blocks, and all that is no block.
+func (h *home) unclean() ([]string, error) {
 	now, err := streamFiles(h.path("nats"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, nil
 	} else if err != nil {
-		return false, fmt.Errorf("look at the stream's files: %w", err)
+		return nil, fmt.Errorf("look at the stream's files: %w", err)
 	}
 	var before map[string]noted
 	if b, err := os.ReadFile(h.path(stoppedFile)); err == nil {
@@ -100,12 +101,19 @@ func (h *home) setAside() (bool, error) {
 			changed = append(changed, name)
 		}
 	}
-	if len(changed)+len(blocks) == 0 {
-		return false, nil
-	}
 	slices.SortFunc(blocks, byNumber)
-	last := blocks[max(0, len(blocks)-mostBlocks):]
-	changed = append(changed, last...)
+	return append(changed, blocks[max(0, len(blocks)-mostBlocks):]...), nil
+}
+
+// setAside copies those files, and says whether it did. What an earlier start copied
+// that found something missing is left as it is.
+func (h *home) setAside(changed []string) (bool, error) {
+	switch _, err := os.Stat(h.path(asideDir)); {
+	case err == nil || len(changed) == 0:
+		return false, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, err
+	}
 	fresh := h.path(asideDir) + ".new"
 	if err := os.RemoveAll(fresh); err != nil {
 		return false, err
@@ -119,31 +127,25 @@ func (h *home) setAside() (bool, error) {
 			return false, err
 		}
 	}
-	for _, name := range last {
-		if err := h.harden(filepath.Join(h.path("nats"), filepath.FromSlash(name))); err != nil {
-			return false, err
-		}
-	}
 	return true, renameFile(fresh, h.path(asideDir))
 }
 
-// harden writes a block anew, durably. What is read of one may lie in memory only, since
-// its writer was killed before it synced, or its disk failed to: then it has no message
-// that was acknowledged, and another sync would say that all is well. What a start reads
-// it goes on from, and signs.
-func (h *home) harden(block string) error {
-	b, err := os.ReadFile(block)
-	if err != nil {
-		return err
+// renew writes those files anew, each into another file that takes its place. Where a
+// sync fails, what it was to save counts as saved from then on: it is read, nothing
+// syncs it again, and a power cut takes it. Whatever is built on what a stop left that
+// was not clean, is built on what is on the disk (TestAnErrorOfASyncIsNoAck).
+func (h *home) renew(changed []string) error {
+	for _, name := range changed {
+		was := filepath.Join(h.path("nats"), filepath.FromSlash(name))
+		b, err := os.ReadFile(was)
+		if err != nil {
+			return err
+		}
+		if err := replaceBy(h.path(renewedFile), was, b, 0o600); err != nil {
+			return err
+		}
 	}
-	fresh := h.path("block") // a name in the block's own directory might be read as one
-	if err := replaceFile(fresh, b, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(fresh, block); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(block))
+	return nil
 }
 
 // durables are the digests of the files of each durable, by its name.

@@ -9,7 +9,12 @@ import (
 // replaceFile puts b in the place of a file, or where none was, durably: after a
 // crash the file is the old one or the new one, never a part of either.
 func replaceFile(path string, b []byte, mode os.FileMode) error {
-	fresh := path + ".new"
+	return replaceBy(path+".new", path, b, mode)
+}
+
+// replaceBy is replaceFile, by way of a file of the same file system that is no
+// other's.
+func replaceBy(fresh, path string, b []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ var mishaps = []mishap{
 	{"full disk", func(m *mix) bool {
 		ballast := filepath.Join(m.disk.at, "ballast")
 		_ = exec.Command("dd", "if=/dev/zero", "of="+ballast, "bs=64k").Run() // ends when the disk is full
-		<-time.After(5 * time.Second) // after 3 it is noticed
+		<-time.After(5 * time.Second)                                         // after 3 it is noticed
 		require.NoError(m, os.Remove(ballast))
 		return true
 	}},

@@ -213,10 +213,17 @@ func (s *service) openEvents(ctx context.Context) (err error) {
 	if _, err := os.Stat(h.path("nats")); h.state == made && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the ledger in %s has lost its events: there is no %s; run `assent repair`, or put it back from a backup", h.data, h.path("nats"))
 	}
-	if aside, err := h.setAside(); err != nil {
+	changed, err := h.unclean()
+	if err != nil {
+		return err
+	}
+	if aside, err := h.setAside(changed); err != nil {
 		return fmt.Errorf("copy aside what a stop that was not clean left: %w", err)
 	} else if aside {
 		s.log.Info("the stream was not stopped cleanly: its last blocks are copied aside until nothing was found missing", "dir", h.path(asideDir))
+	}
+	if err := h.renew(changed); err != nil {
+		return fmt.Errorf("write anew what a stop that was not clean left: %w", err)
 	}
 	dropped, err := h.dropPlaces()
 	if err != nil {
@@ -434,8 +441,10 @@ func (s *service) stop() {
 	if s.heap != nil {
 		defer s.heap()
 	}
+	lost := false // what became of the last events isn't known
 	if s.commands != nil {
 		s.commands.Close()
+		lost = s.commands.Stuck()
 	}
 	if s.questions != nil {
 		s.closed("questions", s.questions.Close())
@@ -454,7 +463,7 @@ func (s *service) stop() {
 	}
 	if s.nats != nil {
 		s.nats.Stop()
-		if s.questions != nil && !s.wrong.Load() && !s.anew {
+		if s.questions != nil && !s.wrong.Load() && !s.anew && !lost {
 			s.closed("stream", errors.Join(s.home.noteStop(), s.home.notePlaces()))
 		}
 	}

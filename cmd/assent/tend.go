@@ -23,7 +23,7 @@ const (
 )
 
 // room is what a start may need: the last blocks of the stream are copied aside, and
-// written anew.
+// each is written anew.
 const room = (mostBlocks + 1) << 23
 
 // tend has the service begin anew where that helps, and sees to the keys of the log.
