@@ -37,11 +37,15 @@ func atLeast[T any](c Chance, of []T) []T {
 	return of[:1]
 }
 
-// Step moves the clock by some days or not at all and records one more event, of a
+// Step moves the clock by some days, in a long history by hours, or not at all and records one more event, of a
 // command that is made up. Settle was called before.
 func (l *Ledger) Step(c Chance) *domain.Event {
 	if c(6) == 0 {
-		l.Now = l.Now.AddDate(0, 0, 1+c(20))
+		if n := 1 + c(20); l.Now.Year() < 2200 {
+			l.Now = l.Now.AddDate(0, 0, n)
+		} else { // the year 2262 is the last that a store can look times up in
+			l.Now = l.Now.Add(time.Duration(n) * time.Hour)
+		}
 	}
 	for {
 		as, data := l.MakeUp(c)
