@@ -298,18 +298,24 @@ func TestAnAnswerNamesAnAccessBeforeIt(t *testing.T) {
 	}
 }
 
+// unsigned is the message with a signature that nobody made.
+func unsigned(t testing.TB, message []byte) []byte {
+	d, err := cloudevent.Parse(message)
+	require.NoError(t, err)
+	d.Signature = bytes.Clone(d.Signature)
+	d.Signature[0]++
+	b, err := d.Append(nil)
+	require.NoError(t, err)
+	return b
+}
+
 // TestRedecideTurnsPages: whatever a page's size, each event is derived on what was
 // recorded before it, once, and the totals are of all pages.
 func TestRedecideTurnsPages(t *testing.T) {
 	l := madeUp(1, 400)
 	ledger := written(t, l.Events)
 	for i := 20; i < len(ledger); i += 60 { // some differ
-		d, err := cloudevent.Parse(ledger[i])
-		require.NoError(t, err)
-		d.Signature = bytes.Clone(d.Signature)
-		d.Signature[0]++
-		ledger[i], err = d.Append(nil)
-		require.NoError(t, err)
+		ledger[i] = unsigned(t, ledger[i])
 	}
 	a := served(t, ledger)
 	whole, total, pages := a.redecidePages(t, `{"ask":"redecide"}`, mostRedecided)
@@ -344,12 +350,7 @@ func TestRedecideTurnsPages(t *testing.T) {
 func TestAPageFullOfDifferencesGoesOnWithTheNext(t *testing.T) {
 	ledger := written(t, madeUp(2, mostItems+100).Events)
 	for i := 8; i < len(ledger); i++ { // nothing of it was signed
-		d, err := cloudevent.Parse(ledger[i])
-		require.NoError(t, err)
-		d.Signature = bytes.Clone(d.Signature)
-		d.Signature[0]++
-		ledger[i], err = d.Append(nil)
-		require.NoError(t, err)
+		ledger[i] = unsigned(t, ledger[i])
 	}
 	a := served(t, ledger)
 	differs, total, pages := a.redecidePages(t, `{"ask":"redecide"}`, mostRedecided)

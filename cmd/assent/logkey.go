@@ -218,8 +218,12 @@ func (s *service) settleKeys(now time.Time) error {
 	}
 	s.notary.Resign(signers...)
 	if len(public) == 0 || public[0] != string(l.Log) {
+		suffix := "" // it is lost
+		if isFile(s.home.logKeyPath("")) {
+			suffix = nextSuffix // beside the one that signed until now
+		}
 		return fmt.Errorf("the log's key is to be %s, and its secret one is not here: put it into %s and start again, or replace it with `assent ledger rekey`",
-			l.Log, s.home.logKeyPath(""))
+			l.Log, s.home.logKeyPath(suffix))
 	}
 	return nil
 }

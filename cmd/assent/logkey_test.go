@@ -183,6 +183,7 @@ func TestTheOldKeySignsFor30Days(t *testing.T) {
 	inPlace(first)
 	s.settleLogKeys(time.Now())
 	require.Contains(t, strings.Join(s.allAlarms(), "\n"), "the log's key is to be "+first)
+	require.Contains(t, strings.Join(s.allAlarms(), "\n"), h.logKeyPath(nextSuffix), "in the place of the one that signs it would be no key of the last checkpoint")
 	stop()
 	stop = func() {}
 	r := &running{bin: binary(t), data: dir}
