@@ -3,8 +3,10 @@ package projections
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	guid "github.com/google/uuid"
@@ -40,60 +42,58 @@ type Wrong struct {
 
 func (w *Wrong) Error() string { return fmt.Sprintf("event %d: %s", w.Seq, w.Why) }
 
-// runsAhead is how many runs are read and parsed before the one that is folded.
-const runsAhead = 16
-
 // Examine derives everything anew, from nothing: it reads all events, checks that each
 // is what it says, that its actor's key in force signed it, and that the law decides
 // as it was decided, on what the events before it say. Nothing of the ledger's own
 // read models is used. The error is a *Wrong for the first event that differs.
 func Examine(ctx context.Context, source Bundled, progress func(done uint64)) (*Examined, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	x := &examination{now: newLatest(), keys: map[domain.PublicKey]nkeys.KeyPair{}, failed: make(chan error, 1)}
-	runs := make(chan chan parsedRun, runsAhead)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	wg.Go(func() {
-		defer close(runs)
-		for n := range source.Bundles() {
-			out := make(chan parsedRun, 1)
-			select {
-			case runs <- out:
-			case <-ctx.Done():
-				return
-			}
-			slots <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-slots }()
-				out <- parseRun(source, n)
-			})
-		}
-	})
-	for out := range runs {
-		run := <-out
-		for i := range run.events {
-			if err := x.fold(&run.events[i]); err != nil {
-				return nil, err
-			}
-		}
-		if run.err != nil {
-			return nil, run.err
-		}
-		if err := x.sign(&run, slots); err != nil {
-			return nil, err
-		}
-		if progress != nil {
-			progress(x.Events)
-		}
+	return examine(ctx, source, true, progress)
+}
+
+// ExamineUnsigned is Examine that takes every signature for good: what all the rest of
+// it costs. Who is to believe a ledger asks Examine.
+func ExamineUnsigned(ctx context.Context, source Bundled) (*Examined, error) {
+	return examine(ctx, source, false, nil)
+}
+
+// examine has some goroutines take one run after the other. Each reads its own and
+// looks at its signatures beside the others, and folds it when all before it are: what
+// it has just read is at hand then.
+func examine(ctx context.Context, source Bundled, signatures bool, progress func(done uint64)) (*Examined, error) {
+	x := &examination{now: newLatest(), keys: map[domain.PublicKey]nkeys.KeyPair{}, firstWrong: math.MaxUint64}
+	all, readers := source.Bundles(), uint64(runtime.GOMAXPROCS(0)+1)
+	turns := make([]chan struct{}, readers) // of the run n to be folded, at n%readers
+	for i := range turns {
+		turns[i] = make(chan struct{}, 1)
 	}
-	x.signing.Wait()
-	select {
-	case err := <-x.failed:
-		return nil, err
-	default:
+	turns[0] <- struct{}{}
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	for range readers {
+		wg.Go(func() {
+			for n := next.Add(1) - 1; n < all; n = next.Add(1) - 1 {
+				run := parseRun(source, n)
+				<-turns[n%readers]
+				going := ctx.Err() == nil && !x.over.Load()
+				if going {
+					x.foldRun(&run, n)
+					if progress != nil {
+						progress(x.Events)
+					}
+				}
+				turns[(n+1)%readers] <- struct{}{}
+				if !going {
+					return
+				}
+				if signatures {
+					x.sign(&run, n)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if x.wrong != nil {
+		return nil, x.wrong
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -101,15 +101,30 @@ func Examine(ctx context.Context, source Bundled, progress func(done uint64)) (*
 	return &x.Examined, nil
 }
 
-// An examination is one Examine. The caller's goroutine owns it, but for failed.
+// An examination is one Examine. Whose turn it is to fold owns it, but for what is
+// below over.
 type examination struct {
 	Examined
 	now      *latest   // after the last event that was taken in
 	time     time.Time // its own
 	keys     map[domain.PublicKey]nkeys.KeyPair
 	accesses accesses
-	signing  sync.WaitGroup
-	failed   chan error // holds the first signature that was found wrong
+
+	over       atomic.Bool // something was wrong: no further run is folded
+	mu         sync.Mutex
+	wrong      error  // the first in the order of events that was found
+	firstWrong uint64 // where that is
+}
+
+// found takes note of what is wrong with the event i of the run n. Runs before it are
+// still looked at to their ends, so that in the end the first one is known.
+func (x *examination) found(n uint64, i int, wrong error) {
+	x.over.Store(true)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if at := n<<32 | uint64(i); at < x.firstWrong {
+		x.firstWrong, x.wrong = at, wrong
+	}
 }
 
 // accesses are the ids of all accesses, which are as many as events, and seldom asked
@@ -177,6 +192,20 @@ func parseRun(source Bundled, n uint64) (run parsedRun) {
 	return run
 }
 
+// foldRun derives a run's events one after the other, up to the first that is wrong.
+func (x *examination) foldRun(run *parsedRun, n uint64) {
+	for i := range run.events {
+		if err := x.fold(&run.events[i]); err != nil {
+			run.events = run.events[:i]
+			x.found(n, i, err)
+			return
+		}
+	}
+	if run.err != nil {
+		x.found(n, len(run.events), run.err)
+	}
+}
+
 // fold derives one event on those before it, and takes it in.
 func (x *examination) fold(e *examinedEvent) error {
 	d := e.doc
@@ -191,7 +220,7 @@ func (x *examination) fold(e *examinedEvent) error {
 		return wrong("its time is before the last event's")
 	}
 	x.time = d.Time
-	// Signatures are looked at beside what is folded next: here only by whose key.
+	// Signatures are looked at beside what others fold: here only by whose key.
 	r := derivation{view: x.now, doc: d, event: e.event}
 	if id := attemptIn(e.event); id != "" {
 		r.noAttempt = !x.accesses.have(id)
@@ -247,28 +276,14 @@ func (x *examination) take(d *cloudevent.Document, e *domain.Event) {
 	}
 }
 
-// sign has the signatures of a run looked at, beside what is folded next.
-func (x *examination) sign(run *parsedRun, slots chan struct{}) error {
-	select {
-	case err := <-x.failed:
-		return err
-	default:
-	}
-	slots <- struct{}{}
-	x.signing.Go(func() {
-		defer func() { <-slots }()
-		var short [1024]byte
-		for i := range run.events {
-			e := &run.events[i]
-			if e.key == nil || e.key.Verify(e.doc.SignedBytes(short[:0]), e.doc.Signature) == nil {
-				continue
-			}
-			select {
-			case x.failed <- &Wrong{e.doc.Seq, "the key of " + string(e.doc.Actor) + " that was in force did not sign its command"}:
-			default: // an earlier one was found
-			}
+// sign looks at the signatures of the events that were folded.
+func (x *examination) sign(run *parsedRun, n uint64) {
+	var short [1024]byte
+	for i := range run.events {
+		e := &run.events[i]
+		if e.key != nil && e.key.Verify(e.doc.SignedBytes(short[:0]), e.doc.Signature) != nil {
+			x.found(n, i, &Wrong{e.doc.Seq, "the key of " + string(e.doc.Actor) + " that was in force did not sign its command"})
 			return
 		}
-	})
-	return nil
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -419,6 +420,51 @@ func TestRedecideFindsNothingInAnHonestLedger(t *testing.T) {
 	require.Contains(t, string(diff.Recorded), `"granted"`)
 	require.Contains(t, string(diff.Derived), `"denied"`)
 	require.Equal(t, 1, each[tallied](t, items[1:])[0].Differences)
+}
+
+// TestExamineNamesTheFirstOfSeveral: a signature is looked at beside what others fold, and
+// may be found wrong after what is behind it.
+func TestExamineNamesTheFirstOfSeveral(t *testing.T) {
+	ledger := keptLedgers(t)["agency"]
+	var signed, decided []int
+	for i, m := range ledger {
+		if bytes.Contains(m, []byte(`"signature":"`)) {
+			signed = append(signed, i)
+		}
+		if bytes.Contains(m, []byte(`"decision":{"decision":"denied"`)) {
+			decided = append(decided, i)
+		}
+	}
+	forge := func(i int, re, with string) []byte {
+		m := regexp.MustCompile(re).ReplaceAll(ledger[i], []byte(with))
+		require.NotEqual(t, ledger[i], m)
+		return m
+	}
+	signature := func(i int) []byte { return forge(i, `"signature":"....`, `"signature":"AAAA`) }
+	decision := func(i int) []byte { return forge(i, `"edition":[0-9]+`, `"edition":77`) }
+	for range 20 {
+		for n, i := range decided {
+			before, after := signed[n*len(signed)/len(decided)], signed[len(signed)-1-n]
+			for _, other := range []int{before, after} {
+				forged := append(lines(nil), ledger...)
+				forged[i] = decision(i)
+				if other != i {
+					forged[other] = signature(other)
+				}
+				_, err := Examine(t.Context(), forged, nil)
+				var w *Wrong
+				require.ErrorAs(t, err, &w)
+				require.EqualValues(t, min(i, other)+1, w.Seq)
+			}
+		}
+	}
+	altered := append(lines(nil), ledger...)
+	altered[signed[3]] = signature(signed[3])
+	_, err := Examine(t.Context(), altered, nil)
+	require.ErrorContains(t, err, "did not sign its command")
+	x, err := ExamineUnsigned(t.Context(), altered)
+	require.NoError(t, err)
+	require.EqualValues(t, len(ledger), x.Events)
 }
 
 // A source that fails is no ledger that differs.

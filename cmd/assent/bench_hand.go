@@ -150,8 +150,9 @@ func (w *worker) do(ctx context.Context, t task) (*report, error) {
 		return w.serve(ctx, t)
 	case "rebuild":
 		return w.rebuild(ctx, t)
-	case "verify":
-		return w.verify(ctx, t)
+	}
+	if strings.HasPrefix(t.Do, "verify") {
+		return verifyTask(ctx, t)
 	}
 	if strings.HasPrefix(t.Do, "raw ") {
 		return w.rawTask(ctx, t)
@@ -187,16 +188,6 @@ func (w *worker) serve(ctx context.Context, t task) (*report, error) {
 		return nil, err
 	}
 	return &report{}, w.service.admit()
-}
-
-// verify checks the whole ledger by its archive, as assent verify does.
-func (w *worker) verify(ctx context.Context, t task) (*report, error) {
-	v := &verification{app: &app{data: t.Dir, keysPath: t.Keys, out: io.Discard, errs: io.Discard}}
-	began := time.Now()
-	if err := v.ledger(ctx); err != nil {
-		return nil, err
-	}
-	return &report{Took: time.Since(began)}, nil
 }
 
 // rebuild builds the read models anew, as assent rebuild does, and times that alone.

@@ -18,7 +18,7 @@ func TestBenchMeasuresAllItSays(t *testing.T) {
 	var out, errs bytes.Buffer
 	args := []string{"bench", "--dir", dir, "--events", "4000", "--clients", "40", "--rounds", "1", "--span", "20ms"}
 	require.Equal(t, 0, run(args, strings.NewReader(""), &out, &errs), errs.String())
-	for _, figure := range []string{"1,024    unsigned", "1,024    signed", "10,000 rights", "first page of trail", "resident memory", "rebuild of all", "with --two-copies", "verify of all"} {
+	for _, figure := range []string{"1,024    unsigned", "1,024    signed", "10,000 rights", "first page of trail", "resident memory", "rebuild of all", "with --two-copies", "verify of all events and decisions", "the same with signatures", "that are all signed"} {
 		require.Contains(t, out.String(), figure)
 	}
 	left, err := os.ReadDir(dir)

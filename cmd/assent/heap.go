@@ -48,6 +48,14 @@ func tendHeap(ctx context.Context, room int64) {
 	}
 }
 
+// withRoom has the heap tended until the function that it returns is called.
+func withRoom(ctx context.Context, room int64) (end func()) {
+	ctx, stop := context.WithCancel(ctx)
+	tended := make(chan struct{})
+	go func() { defer close(tended); tendHeap(ctx, room) }()
+	return func() { stop(); <-tended }
+}
+
 // heapBound is the memory that a process may have of whose heap so much lives.
 func heapBound(room int64, live uint64) int64 {
 	return int64(min(max(uint64(room), 2*live+64<<20), math.MaxInt64))

@@ -168,10 +168,7 @@ func (v *verification) examine(ctx context.Context, files fs.FS, where string, s
 	if err != nil {
 		return err
 	}
-	tending, stop := context.WithCancel(ctx)
-	tended := make(chan struct{})
-	go func() { defer close(tended); tendHeap(tending, roomier) }()
-	defer func() { stop(); <-tended }()
+	defer withRoom(ctx, roomier)()
 	bar := showProgress("verifying", int64(c.Size))
 	x, err := projections.Examine(ctx, log, func(done uint64) { bar.set(int64(done), int64(c.Size)) })
 	bar.done()

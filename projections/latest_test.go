@@ -1,0 +1,95 @@
+package projections
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/qtccc/assent/domain"
+)
+
+// What verify decides on is the whole history as it is now: no more, no less.
+func TestLatestAnswersAsHistoryDoes(t *testing.T) {
+	for range 10 { // 1,000 histories
+		rapid.Check(t, latestAnswersAsHistoryDoes)
+	}
+}
+
+func latestAnswersAsHistoryDoes(t *rapid.T) {
+	var (
+		h    domain.History
+		p    = newLatest()
+		w    = newWorld(t)
+		last domain.Seq
+	)
+	w.as = append(w.as, "c", "d") // clients' own ids, by which their facts are kept
+	t.Repeat(map[string]func(*rapid.T){
+		"keep": func(t *rapid.T) {
+			last++
+			changes := w.changes(t, last)
+			h.Keep(last, changes)
+			p.keep(last, changes)
+		},
+		"get": func(t *rapid.T) {
+			k := w.key(t)
+			is, ok := p.Get(k)
+			was, there := h.At(last).Get(k)
+			require.Equal(t, there, ok, k)
+			require.Equal(t, was, is, k)
+		},
+		"list": func(t *rapid.T) {
+			k := w.key(t)
+			if k.Kind == domain.KindCommand {
+				return
+			}
+			if rapid.Bool().Draw(t, "whole") {
+				k.B = ""
+			}
+			require.Equal(t, listing(h.At(last), k), listing(p, k))
+		},
+	})
+}
+
+// One holder may have a fact or thousands, and an id be answered among hundreds of
+// thousands.
+func TestLatestIsRightAtAnySize(t *testing.T) {
+	var h domain.History
+	p := newLatest()
+	key := func(n int) domain.Key {
+		return domain.Key{Kind: domain.KindRight, A: "acme", B: fmt.Sprint("p", n%3), C: fmt.Sprint("consent/c", n)}
+	}
+	for seq := range domain.Seq(2_000) {
+		seq++
+		c := []domain.Change{
+			{Key: domain.Key{Kind: domain.KindCommand, A: fmt.Sprint("clerk", seq%2), C: aUUID(uint64(seq / 2))}, Fact: &domain.Answered{}},
+			{Key: key(int(seq*7) % 400), Fact: &domain.Right{Ended: seq}},
+			{Key: domain.Key{Kind: domain.KindSpent, A: "acme", C: fmt.Sprint(seq % 100)}, Fact: &domain.Spent{}},
+		}
+		h.Keep(seq, c)
+		p.keep(seq, c)
+		if seq%50 != 1 && seq > 60 {
+			continue
+		}
+		now := h.At(seq)
+		for _, of := range []domain.Key{{Kind: domain.KindRight, A: "acme"}, {Kind: domain.KindRight, A: "acme", B: "p1"}, {Kind: domain.KindSpent, A: "acme"}, {Kind: domain.KindRight, A: "other"}} {
+			require.Equal(t, listing(now, of), listing(p, of))
+		}
+		for n := range 400 {
+			is, ok := p.Get(key(n))
+			was, there := now.Get(key(n))
+			require.Equal(t, there, ok)
+			require.Equal(t, was, is)
+		}
+	}
+	for n := range uint64(1_001) {
+		for _, actor := range []string{"clerk0", "clerk1", "clerk2"} {
+			k := domain.Key{Kind: domain.KindCommand, A: actor, C: aUUID(n)}
+			is, ok := p.Get(k)
+			was, there := h.At(2_000).Get(k)
+			require.Equal(t, there, ok, k)
+			require.Equal(t, was, is, k)
+		}
+	}
+}
