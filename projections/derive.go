@@ -31,7 +31,7 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 		return why
 	}
 	if d.Connection == "" && !signed(proof) {
-		return "the key of " + string(d.Actor) + " that was in force did not sign its command"
+		return notItsKey(d.Actor)
 	}
 	out := domain.Decide(r.view, &domain.Command{ID: d.Command, Actor: d.Actor, Name: d.Name, Key: proof, Data: e.Data, NoAttempt: r.noAttempt, Observed: d.Observed}, d.Time, d.ID)
 	r.out = out
@@ -52,6 +52,10 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 		return "its decision is not the one that the law makes"
 	}
 	return ""
+}
+
+func notItsKey(actor domain.ID) string {
+	return "the key of " + string(actor) + " that was in force did not sign its command"
 }
 
 // attemptIn is the access that an event names (IV.4); empty where it names none.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +21,7 @@ import (
 // to be what was recorded. Bundle may be called from many goroutines.
 type Bundled interface {
 	Bundles() uint64
-	Bundle(n uint64) (first uint64, messages [][]byte, err error)
+	BundleIn(room *[]byte, n uint64) (first uint64, messages [][]byte, err error)
 }
 
 // An Examined ledger is what Examine found: so many events, each of which follows
@@ -56,42 +57,44 @@ func ExamineUnsigned(ctx context.Context, source Bundled) (*Examined, error) {
 	return examine(ctx, source, false, nil)
 }
 
-// examine has some goroutines take one run after the other. Each reads its own and
-// looks at its signatures beside the others, and folds it when all before it are: what
-// it has just read is at hand then.
+// runsOfCore is how many runs a core is given at a time, and signedAtATime how many of
+// their signatures.
+const (
+	runsOfCore    = 2
+	signedAtATime = 32
+)
+
+// examine takes some runs at a time, in two steps. First each access of them is decided
+// on what was known before them all, on all cores. Then one goroutine takes all events in,
+// one after the other: what is no access, or asked what was changed meanwhile, is decided
+// there. Beside it the next runs are read, and the signatures of the last ones looked at.
 func examine(ctx context.Context, source Bundled, signatures bool, progress func(done uint64)) (*Examined, error) {
-	x := &examination{now: newLatest(), keys: map[domain.PublicKey]nkeys.KeyPair{}, firstWrong: math.MaxUint64}
-	all, readers := source.Bundles(), uint64(runtime.GOMAXPROCS(0)+1)
-	turns := make([]chan struct{}, readers) // of the run n to be folded, at n%readers
+	cores := runtime.GOMAXPROCS(0)
+	x := &examination{source: source, cores: cores, now: newLatest(), keys: map[domain.PublicKey]nkeys.KeyPair{}, firstWrong: math.MaxUint64}
+	var turns [3][]parsedRun // which are read, taken in, and signed
 	for i := range turns {
-		turns[i] = make(chan struct{}, 1)
+		turns[i] = make([]parsedRun, 0, runsOfCore*cores)
 	}
-	turns[0] <- struct{}{}
-	var next atomic.Uint64
-	var wg sync.WaitGroup
-	for range readers {
-		wg.Go(func() {
-			for n := next.Add(1) - 1; n < all; n = next.Add(1) - 1 {
-				run := parseRun(source, n)
-				<-turns[n%readers]
-				going := ctx.Err() == nil && !x.over.Load()
-				if going {
-					x.foldRun(&run, n)
-					if progress != nil {
-						progress(x.Events)
-					}
-				}
-				turns[(n+1)%readers] <- struct{}{}
-				if !going {
-					return
-				}
-				if signatures {
-					x.sign(&run, n)
-				}
-			}
-		})
+	x.read(&turns[0])
+	x.together(nil)
+	turn := 0
+	for ; len(turns[turn%3]) > 0 && !x.over.Load() && ctx.Err() == nil; turn++ {
+		runs := turns[turn%3]
+		x.ahead(runs)
+		x.together(nil)
+		x.read(&turns[(turn+1)%3])
+		if signatures {
+			x.sign(turns[(turn+2)%3])
+		}
+		x.together(func() { x.takeIn(runs) })
+		if progress != nil {
+			progress(x.Events)
+		}
 	}
-	wg.Wait()
+	if signatures {
+		x.sign(turns[(turn+2)%3])
+		x.together(nil)
+	}
 	if x.wrong != nil {
 		return nil, x.wrong
 	}
@@ -101,28 +104,53 @@ func examine(ctx context.Context, source Bundled, signatures bool, progress func
 	return &x.Examined, nil
 }
 
-// An examination is one Examine. Whose turn it is to fold owns it, but for what is
-// below over.
+// An examination is one Examine. Whoever takes events in owns it, but for what is below
+// over.
 type examination struct {
 	Examined
-	now      *latest   // after the last event that was taken in
-	time     time.Time // its own
+	source   Bundled
+	cores    int
+	tasks    []func() // for all cores, in no order
+	run      uint64   // the next one that is to be read
+	now      *latest  // after the last event that was taken in
+	time     time.Time
 	keys     map[domain.PublicKey]nkeys.KeyPair
 	accesses accesses
 
-	over       atomic.Bool // something was wrong: no further run is folded
+	over       atomic.Bool // something was wrong: nothing further is taken in
 	mu         sync.Mutex
 	wrong      error  // the first in the order of events that was found
 	firstWrong uint64 // where that is
 }
 
-// found takes note of what is wrong with the event i of the run n. Runs before it are
-// still looked at to their ends, so that in the end the first one is known.
-func (x *examination) found(n uint64, i int, wrong error) {
+// together does all tasks, on all cores; own is done by the caller first.
+func (x *examination) together(own func()) {
+	var next atomic.Int64
+	work := func() {
+		for n := next.Add(1); int(n) <= len(x.tasks); n = next.Add(1) {
+			x.tasks[n-1]()
+		}
+	}
+	var wg sync.WaitGroup
+	for range x.cores - 1 {
+		wg.Go(work)
+	}
+	if own != nil {
+		own()
+	}
+	work()
+	wg.Wait()
+	clear(x.tasks)
+	x.tasks = x.tasks[:0]
+}
+
+// found takes note of what is wrong with the event i of the run. What is before it is
+// still looked at to its end, so that at last the first one is known.
+func (x *examination) found(run uint64, i int, wrong error) {
 	x.over.Store(true)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if at := n<<32 | uint64(i); at < x.firstWrong {
+	if at := run<<32 | uint64(i); at < x.firstWrong {
 		x.firstWrong, x.wrong = at, wrong
 	}
 }
@@ -155,60 +183,115 @@ func (a *accesses) have(id domain.UUID) bool {
 	return there
 }
 
-// A parsedRun is the events of one bundle, as far as they can be read.
+// A parsedRun is the events of one bundle, as far as they can be read. Another one is
+// read into the same memory.
 type parsedRun struct {
+	n      uint64
+	room   []byte
 	events []examinedEvent
 	err    error // what is wrong with the one after them
 }
 
 type examinedEvent struct {
-	doc   *cloudevent.Document
-	event *domain.Event
-	key   nkeys.KeyPair // whose signature is to be looked at; nil: none
+	doc   cloudevent.Document
+	event domain.Event
+	// What was found ahead, on what is in seen; valid where ahead is.
+	ahead bool
+	seen  seen
+	why   string           // how it differs
+	proof domain.PublicKey // whose signature is to be looked at; empty: nobody's
+	key   nkeys.KeyPair    // that of proof
 }
 
-func parseRun(source Bundled, n uint64) (run parsedRun) {
-	first, messages, err := source.Bundle(n)
-	if err != nil {
-		return parsedRun{err: err}
+// read has the next runs read.
+func (x *examination) read(into *[]parsedRun) {
+	runs := (*into)[:min(uint64(cap(*into)), x.source.Bundles()-x.run)]
+	for i := range runs {
+		r := &runs[i]
+		r.n = x.run
+		x.tasks = append(x.tasks, func() { r.read(x.source) })
+		x.run++
 	}
-	run.events = make([]examinedEvent, 0, len(messages))
+	*into = runs
+}
+
+func (r *parsedRun) read(source Bundled) {
+	r.events, r.err = r.events[:0], nil
+	first, messages, err := source.BundleIn(&r.room, r.n)
+	if err != nil {
+		r.err = err
+		return
+	}
+	r.events = slices.Grow(r.events, len(messages))
 	for i, m := range messages {
-		seq := first + uint64(i)
-		d, err := cloudevent.Parse(m)
-		if err == nil && d.Seq != seq {
-			err = fmt.Errorf("it says that it is event %d", d.Seq)
+		r.events = r.events[:i+1]
+		e, seq := &r.events[i], first+uint64(i)
+		err := e.doc.Parse(m)
+		if err == nil && e.doc.Seq != seq {
+			err = fmt.Errorf("it says that it is event %d", e.doc.Seq)
 		}
-		var e *domain.Event
 		if err == nil {
-			e, err = d.Event()
+			err = e.doc.EventIn(&e.event)
 		}
 		if err != nil {
-			run.err = &Wrong{seq, err.Error()}
-			return run
-		}
-		run.events = append(run.events, examinedEvent{doc: d, event: e})
-	}
-	return run
-}
-
-// foldRun derives a run's events one after the other, up to the first that is wrong.
-func (x *examination) foldRun(run *parsedRun, n uint64) {
-	for i := range run.events {
-		if err := x.fold(&run.events[i]); err != nil {
-			run.events = run.events[:i]
-			x.found(n, i, err)
+			r.events, r.err = r.events[:i], &Wrong{seq, err.Error()}
 			return
 		}
 	}
-	if run.err != nil {
-		x.found(n, len(run.events), run.err)
+}
+
+// ahead has each access of the runs decided on what is known before them all.
+func (x *examination) ahead(runs []parsedRun) {
+	x.now.round++
+	for i := range runs {
+		events := runs[i].events
+		x.tasks = append(x.tasks, func() {
+			v := &sight{latest: x.now}
+			for i := range events {
+				e := &events[i]
+				if e.ahead = e.doc.Decision != nil; e.ahead {
+					v.watch(&e.seen)
+					e.derive(v, false)
+				}
+			}
+		})
 	}
 }
 
-// fold derives one event on those before it, and takes it in.
+// derive derives the event on the view of what is before it, but for its signature:
+// here it is only said whose that must be.
+func (e *examinedEvent) derive(v domain.View, noAttempt bool) {
+	e.proof, e.key = "", nil
+	r := derivation{view: v, doc: &e.doc, event: &e.event, noAttempt: noAttempt}
+	e.why = r.differs(func(key domain.PublicKey) bool {
+		e.proof = key
+		return true
+	})
+}
+
+// takeIn takes the runs' events in, up to the first that is wrong.
+func (x *examination) takeIn(runs []parsedRun) {
+	for i := range runs {
+		r := &runs[i]
+		if x.over.Load() {
+			r.events = r.events[:0]
+			continue
+		}
+		for i := range r.events {
+			if err := x.fold(&r.events[i]); err != nil {
+				r.events, r.err = r.events[:i], err
+				break
+			}
+		}
+		if r.err != nil {
+			x.found(r.n, len(r.events), r.err)
+		}
+	}
+}
+
+// fold looks at one event after those before it, and takes it in.
 func (x *examination) fold(e *examinedEvent) error {
-	d := e.doc
+	d := &e.doc
 	wrong := func(why string, args ...any) error { return &Wrong{d.Seq, fmt.Sprintf(why, args...)} }
 	if x.Events == 0 {
 		x.Ledger = d.Ledger
@@ -220,21 +303,21 @@ func (x *examination) fold(e *examinedEvent) error {
 		return wrong("its time is before the last event's")
 	}
 	x.time = d.Time
-	// Signatures are looked at beside what others fold: here only by whose key.
-	r := derivation{view: x.now, doc: d, event: e.event}
-	if id := attemptIn(e.event); id != "" {
-		r.noAttempt = !x.accesses.have(id)
+	if !e.ahead || e.seen.stale(x.now) {
+		id := attemptIn(&e.event)
+		e.derive(&x.now.own, id != "" && !x.accesses.have(id))
 	}
-	var noKey error
-	why := r.differs(func(key domain.PublicKey) bool {
-		e.key, noKey = x.pair(key)
+	if e.why != "" {
+		return wrong("%s", e.why)
+	}
+	if e.proof != "" {
+		var err error
+		if e.key, err = x.pair(e.proof); err != nil {
+			return wrong("%s", notItsKey(d.Actor))
+		}
 		x.Signatures++
-		return noKey == nil
-	})
-	if why != "" {
-		return wrong("%s", why)
 	}
-	x.take(d, e.event)
+	x.take(d, &e.event)
 	return nil
 }
 
@@ -276,13 +359,22 @@ func (x *examination) take(d *cloudevent.Document, e *domain.Event) {
 	}
 }
 
-// sign looks at the signatures of the events that were folded.
-func (x *examination) sign(run *parsedRun, n uint64) {
+// sign has the signatures of events that were taken in looked at.
+func (x *examination) sign(runs []parsedRun) {
+	for i := range runs {
+		r := &runs[i]
+		for from := 0; from < len(r.events); from += signedAtATime {
+			x.tasks = append(x.tasks, func() { x.signed(r, from, min(from+signedAtATime, len(r.events))) })
+		}
+	}
+}
+
+func (x *examination) signed(r *parsedRun, from, to int) {
 	var short [1024]byte
-	for i := range run.events {
-		e := &run.events[i]
+	for i := from; i < to; i++ {
+		e := &r.events[i]
 		if e.key != nil && e.key.Verify(e.doc.SignedBytes(short[:0]), e.doc.Signature) != nil {
-			x.found(n, i, &Wrong{e.doc.Seq, "the key of " + string(e.doc.Actor) + " that was in force did not sign its command"})
+			x.found(r.n, i, &Wrong{e.doc.Seq, notItsKey(e.doc.Actor)})
 			return
 		}
 	}

@@ -27,7 +27,7 @@ type lines [][]byte
 
 func (l lines) Bundles() uint64 { return uint64(len(l)+6) / 7 }
 
-func (l lines) Bundle(n uint64) (uint64, [][]byte, error) {
+func (l lines) BundleIn(_ *[]byte, n uint64) (uint64, [][]byte, error) {
 	return n*7 + 1, l[n*7 : min(uint64(len(l)), n*7+7)], nil
 }
 
@@ -177,7 +177,7 @@ func served(t testing.TB, messages lines) *Service {
 		require.NoError(t, err)
 		e, err := d.Event()
 		require.NoError(t, err)
-		batch = append(batch, Applied{Doc: d, Event: e, Changes: domain.Apply(facts, e), Message: m, Hash: sha256.Sum256(m)})
+		batch = append(batch, Applied{Doc: d, Event: e, Changes: domain.Apply(&facts.own, e), Message: m, Hash: sha256.Sum256(m)})
 		facts.record(e)
 		if len(batch) == 500 || i == len(messages)-1 {
 			require.NoError(t, store.Apply(batch))

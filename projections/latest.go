@@ -3,6 +3,7 @@ package projections
 import (
 	"hash/maphash"
 	"iter"
+	"math/bits"
 
 	guid "github.com/google/uuid"
 
@@ -10,26 +11,37 @@ import (
 )
 
 // A latest is every fact as it is now, in memory, and nothing of how it was: what
-// deciding the next event of a whole ledger needs, and no more. One goroutine owns it.
+// deciding the next event of a whole ledger needs, and no more. One goroutine changes
+// it; between changes any may look at it, each with a sight of its own.
 //
 // Each event is about another client, so what costs is not looking but waiting for
 // memory: the facts of one A lie together, and what is asked of it first brings the rest.
 type latest struct {
-	kinds   [256]bool // of which there is any fact: most of what is asked for isn't there
+	own     sight // of whoever changes it
+	kinds   kindSet
 	holders map[string]*holder
-	asked   string // whose holder was looked for last: a decision is about one client
-	found   *holder
 	clients []string // in the order in which they became known
 	// answered are the ids of commands, which are as many as events: by actor and id.
 	actors   map[string]uint32
 	answered answeredIDs
+	// round counts how often it was looked at and then changed, and changed is in which
+	// round that was last done to a fact without A, or there was none of the kind before.
+	round   uint64
+	changed [256]uint64
 }
+
+// A kindSet is a set of kinds of facts.
+type kindSet [4]uint64
+
+func (s *kindSet) add(k domain.Kind)      { s[k>>6] |= 1 << (k & 63) }
+func (s *kindSet) has(k domain.Kind) bool { return s[k>>6]>>(k&63)&1 == 1 }
 
 // A holder has all facts of one A, and that of the client itself which has this id.
 type holder struct {
-	tags  []tag    // of each fact
-	facts []living // in the order in which they became known
-	index *index   // once they are more than few
+	changed uint64   // in which round
+	tags    []tag    // of each fact
+	facts   []living // in the order in which they became known
+	index   *index   // once they are more than few
 }
 
 type living struct {
@@ -58,28 +70,37 @@ type index struct {
 }
 
 func newLatest() *latest {
-	return &latest{holders: map[string]*holder{}, actors: map[string]uint32{}, answered: newAnsweredIDs()}
+	p := &latest{round: 1, holders: map[string]*holder{}, actors: map[string]uint32{}, answered: newAnsweredIDs()}
+	p.own.latest = p
+	return p
 }
 
 // record applies the next event.
-func (p *latest) record(e *domain.Event) { p.keep(e.Seq, domain.Apply(p, e)) }
+func (p *latest) record(e *domain.Event) { p.keep(e.Seq, domain.Apply(&p.own, e)) }
 
 // keep keeps what the next event changed.
 func (p *latest) keep(seq domain.Seq, changes []domain.Change) {
 	for _, c := range changes {
-		if id, ok := p.command(c.Key); ok {
-			p.answered.set(id, seq)
+		if c.Key.Kind == domain.KindCommand {
+			if id, ok := p.answeredID(c.Key, true); ok {
+				p.answered.set(id, seq)
+			}
 			continue
 		}
-		p.kinds[c.Key.Kind] = true
 		a := holderOf(c.Key)
-		h := p.holder(a)
+		if a == "" || !p.kinds.has(c.Key.Kind) {
+			p.kinds.add(c.Key.Kind)
+			p.changed[c.Key.Kind] = p.round
+		}
+		h := p.own.holder(a)
 		if h == nil {
 			h = &holder{}
-			p.holders[a], p.found = h, h
+			p.holders[a] = h
 		}
+		h.changed = p.round
 		if h.set(c, seq) && c.Key.Kind == domain.KindClient {
 			p.clients = append(p.clients, c.Key.C)
+			p.changed[domain.KindClient] = p.round
 		}
 	}
 }
@@ -90,13 +111,6 @@ func holderOf(k domain.Key) string {
 		return k.C
 	}
 	return k.A
-}
-
-func (p *latest) holder(a string) *holder {
-	if p.found == nil || a != p.asked {
-		p.asked, p.found = a, p.holders[a]
-	}
-	return p.found
 }
 
 // set says whether the fact became known by it.
@@ -149,35 +163,75 @@ func (h *holder) find(k domain.Key) *living {
 	return nil
 }
 
-// command says under what the id of a command is kept.
-func (p *latest) command(k domain.Key) (answeredID, bool) {
-	if k.Kind != domain.KindCommand {
-		return answeredID{}, false
-	}
+// answeredID says under what the id of a command is kept; of an actor who had none yet
+// only where it is to be.
+func (p *latest) answeredID(k domain.Key, add bool) (answeredID, bool) {
 	id, err := guid.Parse(k.C)
 	if err != nil {
 		return answeredID{}, false
 	}
 	n, known := p.actors[k.A]
-	if !known {
-		n = uint32(len(p.actors))
+	if !known && add {
+		n, known = uint32(len(p.actors)), true
 		p.actors[k.A] = n
 	}
-	return answeredID{n, id}, true
+	return answeredID{n, id}, known
 }
 
-func (p *latest) Get(k domain.Key) (domain.Known, bool) {
-	if id, ok := p.command(k); ok {
-		seq := p.answered.get(id)
-		if seq == 0 {
+// A sight is the view that a latest gives to one goroutine.
+type sight struct {
+	*latest
+	asked string // whose holder was looked for last: a decision is about one client
+	found *holder
+	seen  *seen // takes note of what is asked; nil: nothing does
+}
+
+// watch has it noted in s what is asked from now on.
+func (v *sight) watch(s *seen) {
+	*s = seen{holders: s.holders[:0], absent: s.absent[:0]}
+	v.seen, v.found = s, nil
+}
+
+func (v *sight) holder(a string) *holder {
+	if v.found == nil || a != v.asked {
+		v.asked, v.found = a, v.holders[a]
+		if v.seen != nil {
+			v.seen.note(a, v.found)
+		}
+	}
+	return v.found
+}
+
+// known says whether there is any fact of the kind: of most that is asked for there
+// isn't.
+func (v *sight) known(kind domain.Kind, a string) bool {
+	known := v.kinds.has(kind)
+	if v.seen != nil && (!known || a == "") {
+		v.seen.kinds.add(kind)
+	}
+	return known
+}
+
+// Get is the fact as it is now.
+func (v *sight) Get(k domain.Key) (domain.Known, bool) {
+	if k.Kind == domain.KindCommand {
+		id, ok := v.answeredID(k, false)
+		if v.seen != nil {
+			v.seen.noteCommand(id, ok)
+		}
+		if !ok {
 			return domain.Known{}, false
 		}
-		return domain.Known{Fact: &domain.Answered{}, First: seq, From: seq}, true
-	}
-	if !p.kinds[k.Kind] {
+		if seq := v.answered.get(id); seq != 0 {
+			return domain.Known{Fact: &domain.Answered{}, First: seq, From: seq}, true
+		}
 		return domain.Known{}, false
 	}
-	if h := p.holder(holderOf(k)); h != nil {
+	a := holderOf(k)
+	if !v.known(k.Kind, a) {
+		return domain.Known{}, false
+	}
+	if h := v.holder(a); h != nil {
 		if f := h.find(k); f != nil {
 			return f.Known, true
 		}
@@ -186,43 +240,91 @@ func (p *latest) Get(k domain.Key) (domain.Known, bool) {
 }
 
 // List doesn't know the ids of commands, which nobody lists.
-func (p *latest) List(kind domain.Kind, a, b string) iter.Seq2[domain.Key, domain.Known] {
+func (v *sight) List(kind domain.Kind, a, b string) iter.Seq2[domain.Key, domain.Known] {
 	return func(yield func(domain.Key, domain.Known) bool) {
-		if !p.kinds[kind] {
-			return
-		}
-		if kind == domain.KindClient {
-			p.listClients(yield)
-			return
-		}
-		h := p.holder(a)
-		if h == nil {
-			return
-		}
-		show := func(f *living) bool { return yield(domain.Key{Kind: kind, A: a, B: f.b, C: f.c}, f.Known) }
-		if h.index != nil {
-			for _, i := range h.index.lists[listKey{kind: kind, b: b}] {
-				if !show(&h.facts[i]) {
+		switch {
+		case !v.known(kind, a):
+		case kind == domain.KindClient:
+			for _, id := range v.clients {
+				k := domain.Key{Kind: kind, C: id}
+				if known, _ := v.Get(k); !yield(k, known) {
 					return
 				}
 			}
-			return
-		}
-		for i, t := range h.tags {
-			if f := &h.facts[i]; t.kind() == kind && (b == "" || f.b == b) && !show(f) {
-				return
+		default:
+			if h := v.holder(a); h != nil {
+				h.list(kind, a, b, yield)
 			}
 		}
 	}
 }
 
-func (p *latest) listClients(yield func(domain.Key, domain.Known) bool) {
-	for _, id := range p.clients {
-		k := domain.Key{Kind: domain.KindClient, C: id}
-		if known, _ := p.Get(k); !yield(k, known) {
+func (h *holder) list(kind domain.Kind, a, b string, yield func(domain.Key, domain.Known) bool) {
+	if h.index != nil {
+		for _, i := range h.index.lists[listKey{kind: kind, b: b}] {
+			if f := &h.facts[i]; !yield(domain.Key{Kind: kind, A: a, B: f.b, C: f.c}, f.Known) {
+				return
+			}
+		}
+		return
+	}
+	for i, t := range h.tags {
+		if t.kind() != kind {
+			continue
+		}
+		if f := &h.facts[i]; (b == "" || f.b == b) && !yield(domain.Key{Kind: kind, A: a, B: f.b, C: f.c}, f.Known) {
 			return
 		}
 	}
+}
+
+// seen is what was asked of a latest in this round: whose facts, and of which kinds,
+// where there was none, or none has an A. Of commands it is one: an event's own.
+type seen struct {
+	command answeredID // whether it was answered
+	unheard bool       // its actor was never heard of, or it isn't the only one
+	holders []*holder
+	absent  []string // who had no fact
+	kinds   kindSet
+}
+
+func (s *seen) note(a string, h *holder) {
+	switch {
+	case h == nil:
+		s.absent = append(s.absent, a)
+	case a != "":
+		s.holders = append(s.holders, h)
+	}
+}
+
+func (s *seen) noteCommand(id answeredID, heard bool) {
+	s.unheard = s.unheard || !heard || s.command != answeredID{} && s.command != id
+	s.command = id
+}
+
+// stale says whether anything may be answered otherwise by now than when it was seen.
+func (s *seen) stale(p *latest) bool {
+	if s.unheard || p.answered.get(s.command) != 0 {
+		return true
+	}
+	for _, h := range s.holders {
+		if h.changed == p.round {
+			return true
+		}
+	}
+	for _, a := range s.absent {
+		if p.holders[a] != nil {
+			return true
+		}
+	}
+	for i, word := range s.kinds {
+		for ; word != 0; word &= word - 1 {
+			if p.changed[i<<6+bits.TrailingZeros64(word)] == p.round {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // An answeredID is the id of a command, of an actor by its number.

@@ -34,7 +34,7 @@ func latestAnswersAsHistoryDoes(t *rapid.T) {
 		},
 		"get": func(t *rapid.T) {
 			k := w.key(t)
-			is, ok := p.Get(k)
+			is, ok := p.own.Get(k)
 			was, there := h.At(last).Get(k)
 			require.Equal(t, there, ok, k)
 			require.Equal(t, was, is, k)
@@ -47,9 +47,61 @@ func latestAnswersAsHistoryDoes(t *rapid.T) {
 			if rapid.Bool().Draw(t, "whole") {
 				k.B = ""
 			}
-			require.Equal(t, listing(h.At(last), k), listing(p, k))
+			require.Equal(t, listing(h.At(last), k), listing(&p.own, k))
 		},
 	})
+}
+
+// What was decided ahead is decided again wherever any of its questions would be answered
+// otherwise by then: else a right that was revoked in between would serve once more.
+func TestWhatWasSeenIsStaleOnceItIsAnsweredOtherwise(t *testing.T) {
+	stale, fresh := 0, 0
+	for range 20 { // 2,000 histories
+		rapid.Check(t, func(t *rapid.T) {
+			p, w, last := newLatest(), newWorld(t), domain.Seq(0)
+			w.as = append(w.as, "c", "d")
+			keep := func() {
+				for range rapid.IntRange(0, 3).Draw(t, "events") {
+					last++
+					p.keep(last, w.changes(t, last))
+				}
+			}
+			keep()
+			p.round++
+			v := &sight{latest: p}
+			var saw seen
+			v.watch(&saw)
+			var asked []domain.Key
+			for range rapid.IntRange(1, 3).Draw(t, "questions") {
+				k := w.key(t)
+				if k.Kind == domain.KindCommand && rapid.Bool().Draw(t, "its own") {
+					k.C = aUUID(w.uuids + 1) // as that of an event that comes
+				}
+				asked = append(asked, k)
+			}
+			answers := func(v domain.View) (all []string) {
+				for _, k := range asked {
+					known, there := v.Get(k)
+					all = append(all, fmt.Sprint(k, there, known.First, known.From))
+					if k.Kind != domain.KindCommand {
+						all = append(all, listing(v, k)...)
+					}
+				}
+				return all
+			}
+			before := answers(v)
+			require.Equal(t, answers(&p.own), before)
+			keep()
+			if saw.stale(p) {
+				stale++
+				return
+			}
+			fresh++
+			require.Equal(t, before, answers(&p.own))
+		})
+	}
+	require.Greater(t, stale, 100)
+	require.Greater(t, fresh, 100)
 }
 
 // One holder may have a fact or thousands, and an id be answered among hundreds of
@@ -74,10 +126,10 @@ func TestLatestIsRightAtAnySize(t *testing.T) {
 		}
 		now := h.At(seq)
 		for _, of := range []domain.Key{{Kind: domain.KindRight, A: "acme"}, {Kind: domain.KindRight, A: "acme", B: "p1"}, {Kind: domain.KindSpent, A: "acme"}, {Kind: domain.KindRight, A: "other"}} {
-			require.Equal(t, listing(now, of), listing(p, of))
+			require.Equal(t, listing(now, of), listing(&p.own, of))
 		}
 		for n := range 400 {
-			is, ok := p.Get(key(n))
+			is, ok := p.own.Get(key(n))
 			was, there := now.Get(key(n))
 			require.Equal(t, there, ok)
 			require.Equal(t, was, is)
@@ -86,7 +138,7 @@ func TestLatestIsRightAtAnySize(t *testing.T) {
 	for n := range uint64(1_001) {
 		for _, actor := range []string{"clerk0", "clerk1", "clerk2"} {
 			k := domain.Key{Kind: domain.KindCommand, A: actor, C: aUUID(n)}
-			is, ok := p.Get(k)
+			is, ok := p.own.Get(k)
 			was, there := h.At(2_000).Get(k)
 			require.Equal(t, there, ok, k)
 			require.Equal(t, was, is, k)

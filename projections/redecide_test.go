@@ -472,11 +472,11 @@ type failingSource struct{ lines }
 
 var errSource = errors.New("the disk fails")
 
-func (f failingSource) Bundle(n uint64) (uint64, [][]byte, error) {
+func (f failingSource) BundleIn(room *[]byte, n uint64) (uint64, [][]byte, error) {
 	if n == 2 {
 		return 0, nil, errSource
 	}
-	return f.lines.Bundle(n)
+	return f.lines.BundleIn(room, n)
 }
 
 func TestExamineSaysWhatFails(t *testing.T) {

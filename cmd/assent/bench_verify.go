@@ -81,7 +81,7 @@ func (b beginning) Bundles() uint64 { return b.bundles }
 
 // allSigned is as much of the ledger as has a signature in each event: how its parties
 // and clients were registered. It has one bundle at least.
-func allSigned(log projections.Bundled) (beginning, error) {
+func allSigned(log *notary.Archive) (beginning, error) {
 	for n := range log.Bundles() {
 		_, messages, err := log.Bundle(n)
 		if err != nil {

@@ -96,13 +96,23 @@ func (d *Document) SignedBytes(dst []byte) []byte {
 // Event is the event that the law applies. It fails where Data isn't of the form
 // of its command, which then was altered.
 func (d *Document) Event() (*domain.Event, error) {
+	e := &domain.Event{}
+	if err := d.EventIn(e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// EventIn makes of e what Event is.
+func (d *Document) EventIn(e *domain.Event) error {
 	data, fault := ParseData(d.Name, d.Data)
 	if fault != nil {
-		return nil, fmt.Errorf("event %d (%s) holds no data of %s: %w", d.Seq, d.Type, d.Name, fault)
+		return fmt.Errorf("event %d (%s) holds no data of %s: %w", d.Seq, d.Type, d.Name, fault)
 	}
-	return &domain.Event{
+	*e = domain.Event{
 		Seq: domain.Seq(d.Seq), ID: d.ID, Type: d.Type, Subject: d.Subject, Time: d.Time,
 		Actor: d.Actor, Command: d.Command, Name: d.Name, Rules: d.Rules,
 		Data: data, Decision: d.Decision, Refusal: d.Refusal, Observed: d.Observed,
-	}, nil
+	}
+	return nil
 }

@@ -12,7 +12,16 @@ import (
 // b; nothing else does.
 func Parse(b []byte) (*Document, error) {
 	d := &Document{}
-	s := &scanner{b: b}
+	if err := d.Parse(b); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Parse makes of d what Parse reads.
+func (d *Document) Parse(b []byte) error {
+	*d = Document{}
+	s := scanner{b: b}
 	s.attributes(d)
 	s.data(d)
 	s.literal("}}")
@@ -26,9 +35,9 @@ func Parse(b []byte) (*Document, error) {
 		s.err = d.check()
 	}
 	if s.err != nil {
-		return nil, fmt.Errorf("this is no event as the ledger writes it: %w", s.err)
+		return fmt.Errorf("this is no event as the ledger writes it: %w", s.err)
 	}
-	return d, nil
+	return nil
 }
 
 func (s *scanner) attributes(d *Document) {

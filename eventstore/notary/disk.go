@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -160,6 +161,11 @@ var errLonger = errors.New("it has more bytes than any such file")
 
 // readFile reads a file of at most so many bytes.
 func readFile(fsys fs.FS, name string, most int) ([]byte, error) {
+	return readInto(new([]byte), fsys, name, most)
+}
+
+// readInto is readFile into room, which grows where it is too small.
+func readInto(room *[]byte, fsys fs.FS, name string, most int) ([]byte, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
@@ -172,9 +178,9 @@ func readFile(fsys fs.FS, name string, most int) ([]byte, error) {
 	if info.Size() > int64(most) {
 		return nil, errLonger
 	}
-	b := make([]byte, info.Size())
-	_, err = io.ReadFull(f, b)
-	return b, err
+	*room = slices.Grow((*room)[:0], int(info.Size()))[:info.Size()]
+	_, err = io.ReadFull(f, *room)
+	return *room, err
 }
 
 // unread is why a file wasn't read. A file that isn't there or that the disk doesn't

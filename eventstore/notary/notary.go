@@ -242,7 +242,7 @@ func (n *Notary) reopen(c Checkpoint) (err error) {
 		return err
 	}
 	if c.Size%tileWidth != 0 {
-		if now.tail, err = n.tiles.bundle(c.Size/tileWidth, now.edge.levels[0]); err != nil {
+		if now.tail, err = n.tiles.bundle(new([]byte), c.Size/tileWidth, now.edge.levels[0]); err != nil {
 			return err
 		}
 	}

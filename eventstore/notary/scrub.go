@@ -28,6 +28,6 @@ func (n *Notary) CheckBundle(bundle uint64) (first, count uint64, err error) {
 				fmt.Sprintf("its hash of event %s is not the one that was recorded", strconv.FormatUint(first+uint64(i), 10)))
 		}
 	}
-	_, err = n.tiles.bundle(bundle, leaves)
+	_, err = n.tiles.bundle(new([]byte), bundle, leaves)
 	return first, count, err
 }

@@ -17,12 +17,12 @@ type files struct {
 	where string // for messages
 }
 
-// get is a file of at most so many bytes, and its name; where a partial one isn't there
-// any more, the full one.
-func (f files) get(partial, full string, most int) ([]byte, string, error) {
-	b, err := readFile(f, partial, most)
+// get is a file of at most so many bytes, in room, and its name; where a
+// partial one isn't there any more, the full one.
+func (f files) get(room *[]byte, partial, full string, most int) ([]byte, string, error) {
+	b, err := readInto(room, f, partial, most)
 	if errors.Is(err, fs.ErrNotExist) && partial != full {
-		if b, fullErr := readFile(f, full, most); fullErr == nil {
+		if b, fullErr := readInto(room, f, full, most); fullErr == nil {
 			return b, full, nil
 		}
 	}
@@ -38,7 +38,7 @@ func (f files) path(name string) string { return f.where + "/" + name }
 // yet at whether they are right.
 func (f files) tile(level int, n uint64, width int) ([]tlog.Hash, error) {
 	full := tilePath(level, n, tileWidth)
-	b, name, err := f.get(tilePath(level, n, width), full, tileWidth*tlog.HashSize)
+	b, name, err := f.get(new([]byte), tilePath(level, n, width), full, tileWidth*tlog.HashSize)
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +60,10 @@ func (f files) tile(level int, n uint64, width int) ([]tlog.Hash, error) {
 const mostBundle = tileWidth * (2 + MostEntry)
 
 // bundle is the messages of a bundle, as many as there are leaves, each of them the
-// one that the leaf is of.
-func (f files) bundle(n uint64, leaves []tlog.Hash) ([][]byte, error) {
+// one that the leaf is of. They lie in room.
+func (f files) bundle(room *[]byte, n uint64, leaves []tlog.Hash) ([][]byte, error) {
 	partial := bundlePath(n, len(leaves))
-	b, name, err := f.get(partial, bundlePath(n, tileWidth), mostBundle)
+	b, name, err := f.get(room, partial, bundlePath(n, tileWidth), mostBundle)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (f files) at(c Checkpoint) (*edge, error) {
 func (f files) follows(e *edge, level int, n uint64) bool {
 	hashes := e.levels[level]
 	if level == 0 {
-		_, err := f.bundle(n, hashes)
+		_, err := f.bundle(new([]byte), n, hashes)
 		return err == nil
 	}
 	for i, h := range hashes {
@@ -272,6 +272,12 @@ func (a *Archive) Bundles() uint64 { return (a.Size + tileWidth - 1) / tileWidth
 // may be called from any goroutine. The error is a *Damage where one of them is not
 // what was recorded.
 func (a *Archive) Bundle(n uint64) (first uint64, messages [][]byte, err error) {
+	return a.BundleIn(new([]byte), n)
+}
+
+// BundleIn is Bundle whose messages lie in room, which grows where it is too small, and
+// are good until that is used again.
+func (a *Archive) BundleIn(room *[]byte, n uint64) (first uint64, messages [][]byte, err error) {
 	first = n*tileWidth + 1
 	if n >= a.Bundles() {
 		return first, nil, fmt.Errorf("notary: %d events have no bundle %d", a.Size, n)
@@ -282,7 +288,7 @@ func (a *Archive) Bundle(n uint64) (first uint64, messages [][]byte, err error) 
 	} else if leaves, err = a.tiles.full(a.edge, 0, n); err != nil {
 		return first, nil, err
 	}
-	messages, err = a.tiles.bundle(n, leaves)
+	messages, err = a.tiles.bundle(room, n, leaves)
 	return first, messages, err
 }
 
