@@ -51,17 +51,17 @@ func (s said) Errorf(format string, args ...any) {
 }
 
 // Fatalf is called where Pebble can't go on, and doesn't return: the process ends,
-// and starts from what is on disk. That its log can't be written is no such case
-// (logged).
+// and starts from what is on disk. That its log or its manifest can't be written is no
+// such case (logged).
 func (s said) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("pebble: "+format, args...)
 	s.Error(err.Error())
 	panic(err)
 }
 
-// openPebble opens one that can be written. Where its manifest can't be as it is
-// opened, Pebble panics with the error, and holds nothing any more. Where a table can't
-// be, it tries for ever: then it is left to that, and the process is to end.
+// openPebble opens one that can be written. Where Pebble can't go on, it panics with the
+// error, and holds nothing any more. Where a table can't be written, it tries for ever:
+// then it is left to that, and the process is to end.
 func openPebble(dir string, o *pebble.Options, logs *logged) (*pebble.DB, error) {
 	var db *pebble.DB
 	var err error

@@ -207,5 +207,8 @@ func (g *generation) finish() error {
 			return err
 		}
 	}
-	return g.db.Flush()
+	if err := g.db.Flush(); err != nil {
+		return err
+	}
+	return g.logs.failed()
 }

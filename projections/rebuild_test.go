@@ -190,10 +190,63 @@ func TestADiskThatFailsBreaksTheStoreAndNothingElse(t *testing.T) {
 	}
 }
 
+// The same for the manifest, while tables are written and merged: Pebble would end the
+// process. What it still names must not be removed, since the next start needs it.
+func TestAManifestThatCantBeWrittenBreaksTheStoreAndNothingElse(t *testing.T) {
+	l := some(t)
+	want := digest(t, built(t, l))
+	full := errors.New("the disk is full")
+	const killed = -1 // the process is, and the power stays
+	for _, kind := range []errorfs.OpKind{errorfs.OpFileWrite, errorfs.OpFileSync} {
+		for _, synced := range []int{0, 50, 100, killed} {
+			disk := vfs.NewCrashableMem()
+			var fails atomic.Bool
+			s, err := OpenStore("models", Config{fs: errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+				if fails.Load() && op.Kind == kind && contains(op.Path, "MANIFEST") {
+					return full
+				}
+				return nil
+			}))})
+			require.NoError(t, err)
+			require.NoError(t, Replay(t.Context(), nothing{}, s, nil))
+			next := 0
+			more := func(to int) {
+				require.NoError(t, s.Apply(l.events[next:to]))
+				next = to
+			}
+			db := s.gen.Load().db
+			for _, to := range []int{50, 100, 150} {
+				more(to)
+				require.NoError(t, db.Flush())
+			}
+			more(160)
+			fails.Store(true)
+			_ = db.Flush()
+			_ = db.Compact(t.Context(), []byte{0}, []byte{255}, false)
+			for i := next; i < len(l.events); i++ {
+				err = s.Apply(l.events[i : i+1])
+				require.ErrorIs(t, err, ErrBroken, kind)
+				require.ErrorContains(t, err, "the disk is full")
+			}
+			require.Equal(t, want, digest(t, s), kind)
+			require.NoError(t, s.Close())
+			if synced != killed {
+				disk = disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: synced, RNG: rand.New(rand.NewPCG(1, 1))})
+			}
+			s, err = OpenStore("models", Config{fs: disk})
+			require.NoError(t, err)
+			at, _ := s.Position()
+			require.GreaterOrEqual(t, at, uint64(150), "it is as it was before")
+			require.NoError(t, Replay(t.Context(), l, s, nil))
+			require.Equal(t, want, digest(t, s), kind)
+			require.NoError(t, s.Close())
+		}
+	}
+}
+
 // Where a directory or a table can't be synced as the models are opened, once or from
 // then on, that is an error, if it matters, and nothing breaks down or waits for ever: the
-// next start, even after the power went, has all. (Where it is the manifest of models
-// that were there, Pebble ends the process.)
+// next start, even after the power went, has all.
 func TestASyncThatFailsAsTheModelsAreOpenedIsAnError(t *testing.T) {
 	l := some(t)
 	want := digest(t, built(t, l))
@@ -210,7 +263,7 @@ func TestASyncThatFailsAsTheModelsAreOpenedIsAnError(t *testing.T) {
 			var n atomic.Int64
 			var well atomic.Bool
 			s, err := OpenStore("models", Config{fs: errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
-				if op.Kind != errorfs.OpFileSync || contains(op.Path, "MANIFEST") || well.Load() {
+				if op.Kind != errorfs.OpFileSync || well.Load() {
 					return nil
 				}
 				if k := n.Add(1); k == at || !once && k > at {

@@ -3,6 +3,7 @@ package projections
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -10,11 +11,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// logged is the file system of one Pebble. Once its log can't be written any more,
-// Pebble would end the process, or keep its locks for ever. So it isn't told: what
-// it writes to its logs from then on goes nowhere, and failed says why, which
-// everyone who commits asks. What lies on disk is as if the process had been killed
-// at the first write that failed.
+// logged is the file system of one Pebble. Once its log or its manifest can't be
+// written any more, Pebble would end the process, or keep its locks for ever. So it
+// isn't told: what it writes to them from then on goes nowhere, nothing is removed or
+// used again that they may still name, and failed says why, which everyone who commits
+// asks. What lies on disk is as if the process had been killed at the first write that
+// failed.
 type logged struct {
 	vfs.FS
 	open atomic.Bool // Pebble is open; before, it is told everything
@@ -48,7 +50,15 @@ func (l *logged) background(log *slog.Logger, err error) {
 	time.Sleep(breath)
 }
 
-const logSuffix = ".log" // of Pebble's logs, and of nothing else in its directory
+// isLog says whether a file is one of Pebble's logs.
+func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
+
+// isManifest says whether a file is a manifest, which is the log of Pebble's tables, or
+// says which manifest is the last.
+func isManifest(name string) bool {
+	base := filepath.Base(name)
+	return strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.")
+}
 
 // failed is why the log isn't written any more; nil: it is.
 func (l *logged) failed() error {
@@ -58,9 +68,10 @@ func (l *logged) failed() error {
 	return nil
 }
 
-// fails takes note of the first error, and keeps it from Pebble.
-func (l *logged) fails(err error) error {
-	if err == nil || !l.open.Load() {
+// fails takes note of the first error, and keeps it from Pebble. Of a manifest it is
+// never told: as it is opened, too, it writes that in goroutines of its own.
+func (l *logged) fails(name string, err error) error {
+	if err == nil || !l.open.Load() && !isManifest(name) {
 		return err
 	}
 	l.why.CompareAndSwap(nil, &err)
@@ -72,18 +83,26 @@ func (l *logged) Unwrap() vfs.FS { return l.FS }
 
 // Create is vfs.FS's.
 func (l *logged) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if !strings.HasSuffix(name, logSuffix) {
+	if !isLog(name) && !isManifest(name) {
 		return l.FS.Create(name, c)
 	}
-	return l.log(func() (vfs.File, error) { return l.FS.Create(name, c) })
+	return l.log(name, func() (vfs.File, error) { return l.FS.Create(name, c) })
 }
 
 // ReuseForWrite is vfs.FS's.
 func (l *logged) ReuseForWrite(was, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if !strings.HasSuffix(name, logSuffix) {
+	if !isLog(name) {
 		return l.FS.ReuseForWrite(was, name, c)
 	}
-	return l.log(func() (vfs.File, error) { return l.FS.ReuseForWrite(was, name, c) })
+	return l.log(name, func() (vfs.File, error) { return l.FS.ReuseForWrite(was, name, c) })
+}
+
+// Remove is vfs.FS's.
+func (l *logged) Remove(name string) error {
+	if l.failed() != nil {
+		return nil
+	}
+	return l.FS.Remove(name)
 }
 
 // OpenDir is vfs.FS's: a new log is one once its directory is synced.
@@ -95,17 +114,21 @@ func (l *logged) OpenDir(name string) (vfs.File, error) {
 	return &logDir{d, l}, nil
 }
 
-func (l *logged) log(create func() (vfs.File, error)) (vfs.File, error) {
-	f, err := create()
+func (l *logged) log(name string, create func() (vfs.File, error)) (vfs.File, error) {
+	var f vfs.File
+	err := l.failed()
+	if err == nil {
+		f, err = create()
+	}
 	if err != nil {
-		if err = l.fails(err); err != nil {
+		if err = l.fails(name, err); err != nil {
 			return nil, err
 		}
 		if f, err = vfs.NewMem().Create("nowhere", vfs.WriteCategoryUnspecified); err != nil {
 			return nil, err
 		}
 	}
-	return &logFile{f, l}, nil
+	return &logFile{f, l, name}, nil
 }
 
 // logDir is the directory of Pebble's logs. Where it can't be synced Pebble panics, as it
@@ -125,17 +148,18 @@ func (d *logDir) Sync() error {
 	return nil
 }
 
-// logFile is one of Pebble's logs being written.
+// logFile is one of Pebble's logs, or a manifest, being written.
 type logFile struct {
 	vfs.File
-	of *logged
+	of   *logged
+	name string
 }
 
 func (f *logFile) do(what func() error) error {
 	if f.of.failed() != nil {
 		return nil
 	}
-	return f.of.fails(what())
+	return f.of.fails(f.name, what())
 }
 
 // Write is vfs.File's.
@@ -165,4 +189,4 @@ func (f *logFile) SyncTo(length int64) (all bool, err error) {
 }
 
 // Close is vfs.File's.
-func (f *logFile) Close() error { return f.of.fails(f.File.Close()) }
+func (f *logFile) Close() error { return f.of.fails(f.name, f.File.Close()) }

@@ -27,13 +27,8 @@ func (s *frail) gone() bool {
 	}
 }
 
-// clearly says that a service which ended said why in one line, and didn't break down;
-// but where the read models' manifest fails, Pebble ends the process, and its log says so.
+// clearly says that a service which ended said why in one line, and didn't break down.
 func clearly(t testing.TB, said string) string {
-	if i := strings.Index(said, `level=ERROR msg="pebble: MANIFEST`); i >= 0 {
-		line, _, _ := strings.Cut(said[i:], "\n")
-		return line
-	}
 	lines := strings.Split(strings.TrimSpace(strings.TrimPrefix(said, "serve said nothing: ")), "\n")
 	last := lines[len(lines)-1]
 	if !strings.HasPrefix(last, "assent: ") || strings.Contains(said, "goroutine ") {
