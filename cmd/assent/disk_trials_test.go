@@ -23,7 +23,8 @@ import (
 )
 
 var (
-	cuts = flag.Int("cuts", 20, "how often TestPowerCutsLoseNothing cuts the power")
+	cuts    = flag.Int("cuts", 20, "how often TestPowerCutsLoseNothing cuts the power")
+	powered = flag.Duration("powered", 200*time.Millisecond, "how long there is power between two of them, and some more")
 )
 
 // A disk is an ext4 of its own, whose power can be cut.
@@ -34,7 +35,7 @@ func newDisk(t *testing.T) *disk {
 	d := &disk{filepath.Join(dir, "image"), filepath.Join(dir, "disk")}
 	require.NoError(t, os.Mkdir(d.at, 0o700))
 	require.NoError(t, os.WriteFile(d.image, nil, 0o600))
-	require.NoError(t, os.Truncate(d.image, 1<<30))
+	require.NoError(t, os.Truncate(d.image, 4<<30))
 	tool(t, "mkfs.ext4", "-q", d.image)
 	d.mount(t)
 	t.Cleanup(func() { _ = exec.Command("umount", d.at).Run() })
@@ -79,7 +80,7 @@ func TestPowerCutsLoseNothing(t *testing.T) {
 			c := r.dial(t, role(i))
 			wg.Go(func() { logs[i] = append(logs[i], call(t, c, fmt.Sprintf("%d-%d", round, i), stop)...) })
 		}
-		<-time.After(time.Duration(200+round%7*50) * time.Millisecond)
+		<-time.After(*powered + time.Duration(round%7*50)*time.Millisecond)
 		cutAt = append(cutAt, time.Now())
 		d.cut(t)
 		<-time.After(100 * time.Millisecond)
