@@ -109,7 +109,7 @@ func isAuthorization(f domain.Fact) bool { return f.(*domain.Right).Kind == doma
 // having adds the client's facts of the kind that are wanted.
 func (g *generation) having(keys []domain.Key, client string, kind domain.Kind, wanted func(domain.Fact) bool) ([]domain.Key, error) {
 	err := g.scan(now, appendList(nil, kind, client, ""), nil, func(l listed) bool {
-		if _, newer := g.versions[l.key]; !newer && wanted(l.Fact) {
+		if _, newer := g.versions.facts[l.key]; !newer && wanted(l.Fact) {
 			keys = append(keys, l.key)
 		}
 		return true
@@ -117,12 +117,36 @@ func (g *generation) having(keys []domain.Key, client string, kind domain.Kind, 
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range g.versions {
-		if k.Kind == kind && k.A == client && wanted(v.Fact) {
+	for _, k := range g.versions.of[listKey{kind: kind, a: client}] {
+		if wanted(g.versions.facts[k].Fact) {
 			keys = append(keys, k)
 		}
 	}
 	return keys, nil
+}
+
+// unwritten are the versions of the batch that is being made, and those of them by what
+// they are looked for that their keys don't begin with: a batch may have thousands.
+type unwritten struct {
+	facts   map[domain.Key]version
+	of      map[listKey][]domain.Key   // records and rights, of a client
+	resting map[domain.ID][]domain.Key // rights, that rest or rested on a paper
+}
+
+func (u *unwritten) clear() {
+	*u = unwritten{map[domain.Key]version{}, map[listKey][]domain.Key{}, map[domain.ID][]domain.Key{}}
+}
+
+func (u *unwritten) set(k domain.Key, v version) {
+	was, there := u.facts[k]
+	u.facts[k] = v
+	if !there && (k.Kind == domain.KindRecord || k.Kind == domain.KindRight) {
+		l := listKey{kind: k.Kind, a: k.A}
+		u.of[l] = append(u.of[l], k)
+	}
+	if r, ok := v.Fact.(*domain.Right); ok && r.Evidence != "" && (!there || was.Fact.(*domain.Right).Evidence != r.Evidence) {
+		u.resting[r.Evidence] = append(u.resting[r.Evidence], k)
+	}
 }
 
 // resting adds the authorisations that rest on a paper.
@@ -142,8 +166,8 @@ func (g *generation) resting(keys []domain.Key, evidence string) ([]domain.Key, 
 	if err := closing(it.Error(), it.Close); err != nil {
 		return nil, err
 	}
-	for k, v := range g.versions {
-		if r, ok := v.Fact.(*domain.Right); ok && string(r.Evidence) == evidence && !slices.Contains(keys, k) {
+	for _, k := range g.versions.resting[domain.ID(evidence)] {
+		if r := g.versions.facts[k].Fact.(*domain.Right); string(r.Evidence) == evidence && !slices.Contains(keys, k) {
 			keys = append(keys, k)
 		}
 	}
@@ -249,7 +273,7 @@ func (g *generation) dueOpen(b *pebble.Batch, in bool) error {
 type unsaved struct{ g *generation }
 
 func (u unsaved) Get(k domain.Key) (domain.Known, bool) {
-	if v, ok := u.g.versions[k]; ok {
+	if v, ok := u.g.versions.facts[k]; ok {
 		return v.Known, true
 	}
 	v, ok, err := u.g.get(k, now)

@@ -38,8 +38,8 @@ type generation struct {
 	bulk      *bulk // being built as a whole; nil: as events come
 
 	// Owned by the goroutine that applies.
-	dead     error                  // nothing is applied any more
-	versions map[domain.Key]version // of the batch being made
+	dead     error // nothing is applied any more
+	versions unwritten
 	found    mentions
 	tail     []byte
 	open     openViolations
@@ -67,7 +67,7 @@ func createGeneration(cfg *Config, dir, name string, big bool) (*generation, err
 		return nil, closing(fmt.Errorf("make %s: %w", name, err), db.Close)
 	}
 	logs.open.Store(true)
-	g := &generation{name: name, db: db, logs: logs, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name)), versions: map[domain.Key]version{}}
+	g := &generation{name: name, db: db, logs: logs, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name))}
 	if big {
 		g.bulk = newBulk(cfg, cfg.fs.PathJoin(dir, name), o, db)
 	}
@@ -90,7 +90,7 @@ func openGeneration(cfg *Config, dir, name string) (_ *generation, err error) {
 		}
 	}()
 	logs.open.Store(true)
-	g := &generation{name: name, db: db, logs: logs, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name)), versions: map[domain.Key]version{}}
+	g := &generation{name: name, db: db, logs: logs, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name))}
 	g.refs.Store(1)
 	is, err := g.meta(modelsKey)
 	if err != nil {
@@ -212,7 +212,7 @@ var errUnlogged = errors.New("kept in memory alone")
 func (g *generation) commit(next uint64, events []Applied) (err error) {
 	b := g.db.NewBatch()
 	defer func() { err = closing(err, b.Close) }()
-	clear(g.versions)
+	g.versions.clear()
 	g.tail = g.tail[:0]
 	tailFrom, before := next, int64(0)
 	for i := range events {
@@ -293,7 +293,7 @@ func (g *generation) facts(b *pebble.Batch, e *Applied) error {
 			if ok {
 				v.First, v.ord = was.First, was.ord
 			}
-			g.versions[c.Key] = v
+			g.versions.set(c.Key, v)
 		}
 		key, ok := appendPrefix(room[:0], c.Key)
 		if !ok || c.Key.Kind >= spaceMeta {
@@ -312,7 +312,7 @@ func (g *generation) facts(b *pebble.Batch, e *Applied) error {
 
 // was is the life of a fact in the batch that is being made, or before it.
 func (g *generation) was(k domain.Key) (version, bool, error) {
-	if v, ok := g.versions[k]; ok {
+	if v, ok := g.versions.facts[k]; ok {
 		return v, true, nil
 	}
 	return g.life(k)
@@ -326,7 +326,7 @@ func (g *generation) lookup(k domain.Key) (domain.Fact, error) {
 
 // fresh is a fact in the batch that is being made, or before it.
 func (g *generation) fresh(k domain.Key) (domain.Fact, bool, error) {
-	if v, ok := g.versions[k]; ok {
+	if v, ok := g.versions.facts[k]; ok {
 		return v.Fact, true, nil
 	}
 	v, ok, err := g.get(k, now)

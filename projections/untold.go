@@ -56,7 +56,7 @@ func (g *generation) notices(b *pebble.Batch, e *Applied) error {
 			return err
 		}
 		var err error
-		isNew := g.versions[c.Key].First == e.Event.Seq
+		isNew := g.versions.facts[c.Key].First == e.Event.Seq
 		switch f := c.Fact.(type) {
 		case *domain.Edition:
 			err = g.published(b, f)
@@ -104,7 +104,7 @@ func (g *generation) published(b *pebble.Batch, e *domain.Edition) error {
 	if err := closing(it.Error(), it.Close); err != nil {
 		return err
 	}
-	for k, v := range g.versions { // what the store doesn't have yet
+	for k, v := range g.versions.facts { // what the store doesn't have yet
 		c, ok := v.Fact.(*domain.Client)
 		switch isNew := uint64(v.First) > g.position(); {
 		case !ok || k.Kind != domain.KindClient:
