@@ -148,6 +148,17 @@ func (h *home) renew(changed []string) error {
 	return nil
 }
 
+// dropIndex removes what the server remembers of the stream besides its blocks, from
+// which it makes that anew. Where an append failed, it may remember one that isn't there,
+// and would take its number for used (TestAnIndexThatIsAheadIsDroppedWithWhatFailed).
+func (h *home) dropIndex() error {
+	indexes, err := filepath.Glob(h.path("nats/jetstream/*/streams/*/msgs/index.db"))
+	for _, index := range indexes {
+		err = errors.Join(err, os.Remove(index))
+	}
+	return err
+}
+
 // durables are the digests of the files of each durable, by its name.
 func (h *home) durables() (map[string]string, error) {
 	dirs, err := filepath.Glob(h.path("nats/jetstream/*/streams/*/obs/*"))

@@ -44,17 +44,19 @@ one ends it at once.`,
 			if err := w.parse(asked); err != nil {
 				return err
 			}
+			acknowledged := uint64(0)
 			for anew := false; ; anew = true {
 				h, err := findHome(a.data, a.keysPath)
 				if err != nil {
 					return err
 				}
-				s := &service{home: h, log: a.logger(), listen: listen, archive: archive, twoCopies: twoCopies, lostLogKey: lost, witnesses: w, ending: make(chan error, 1)}
+				s := &service{home: h, log: a.logger(), listen: listen, archive: archive, twoCopies: twoCopies, lostLogKey: lost, witnesses: w, ending: make(chan error, 1), atLeast: acknowledged}
 				err = a.serve(cmd.Context(), s, anew)
 				if !errors.Is(err, errAnew) {
 					return err
 				}
 				listen = s.listen // whoever was connected comes back to it
+				acknowledged = s.atLeast
 			}
 		},
 	}
@@ -114,6 +116,10 @@ type service struct {
 	// lostLogKey has it start where log.key is missing.
 	lostLogKey bool
 	witnesses  witnesses
+
+	// atLeast is the last event that is known to have been acknowledged: at the start
+	// by whoever served before in this process, after stop by this one.
+	atLeast uint64
 
 	// What start made so far, nil where it didn't come to it.
 	nats      *natsd.Server
@@ -273,11 +279,14 @@ func (s *service) openStore(ctx context.Context) (err error) {
 	return s.nothingMissing(ctx)
 }
 
-// nothingMissing holds the stream against the read models: they take in only what is
-// durable, so where they are ahead of it, something was lost that no checkpoint had
-// yet.
+// nothingMissing holds the stream against what was acknowledged before in this process,
+// and against the read models: they take in only what is durable, so where they are ahead
+// of it, something was lost that no checkpoint had yet.
 func (s *service) nothingMissing(ctx context.Context) error {
 	last, err := s.events.Last(ctx)
+	if err == nil && s.atLeast > last {
+		err = &notary.Damage{Where: "the stream", Why: fmt.Sprintf("it ends at event %d, and event %d was acknowledged", last, s.atLeast)}
+	}
 	if known, _ := s.store.Position(); err == nil && known > last {
 		err = &notary.Damage{Where: "the stream", Why: fmt.Sprintf("it ends at event %d, and the read models know of %d", last, known)}
 	}
@@ -445,6 +454,7 @@ func (s *service) stop() {
 	if s.commands != nil {
 		s.commands.Close()
 		lost = s.commands.Stuck()
+		s.atLeast = s.commands.Latest()
 	}
 	if s.questions != nil {
 		s.closed("questions", s.questions.Close())
@@ -463,7 +473,10 @@ func (s *service) stop() {
 	}
 	if s.nats != nil {
 		s.nats.Stop()
-		if s.questions != nil && !s.wrong.Load() && !s.anew && !lost {
+		switch {
+		case s.anew || lost:
+			s.closed("the stream's index", s.home.dropIndex())
+		case s.questions != nil && !s.wrong.Load():
 			s.closed("stream", errors.Join(s.home.noteStop(), s.home.notePlaces()))
 		}
 	}
