@@ -59,11 +59,16 @@ var mishaps = []mishap{
 		return false
 	}},
 	{"full disk", func(m *mix) bool {
-		ballast := filepath.Join(m.disk.at, "ballast")
-		_ = exec.Command("dd", "if=/dev/zero", "of="+ballast, "bs=64k").Run() // ends when the disk is full
-		<-time.After(5 * time.Second)                                         // after 3 it is noticed
-		require.NoError(m, os.Remove(ballast))
+		m.fill(func() {})
 		return true
+	}},
+	{"full disk, stopped", func(m *mix) bool {
+		m.fill(func() { _ = m.r.signal(syscall.SIGTERM) }) // what it can't write it says
+		return false
+	}},
+	{"full disk, killed", func(m *mix) bool {
+		m.fill(func() { _ = m.r.signal(syscall.SIGKILL) })
+		return false
 	}},
 	{"flipped bit", func(m *mix) bool {
 		require.NoError(m, m.r.signal(syscall.SIGTERM))
@@ -88,6 +93,17 @@ var mishaps = []mishap{
 		require.NoError(m, os.RemoveAll(filepath.Join(m.r.data, "archive")))
 		return false
 	}},
+}
+
+// fill has the disk full for a while, and something done before there is room again.
+func (m *mix) fill(then func()) {
+	ballast := filepath.Join(m.disk.at, "ballast")
+	_ = exec.Command("fallocate", "-l", "3500M", ballast).Run()               // so that what follows is quick
+	_ = exec.Command("dd", "if=/dev/zero", "of="+ballast+"2", "bs=64k").Run() // ends when the disk is full
+	<-time.After(5 * time.Second)                                             // after 3 it is noticed
+	then()
+	require.NoError(m, os.Remove(ballast))
+	require.NoError(m, os.Remove(ballast+"2"))
 }
 
 // TestTheMix: one mishap after the other, chosen by a seed, with callers at it all the
