@@ -47,7 +47,7 @@ trials: ## faults and abuse that fit a few minutes: kills (ROUNDS times), flippe
 soak: ## the long trials: the same, ten times as often and more
 	$(GO) test -timeout 180m -count 1 -v -run '^($(PROGRAM_TRIALS))$$' ./cmd/assent -rounds $$(( $(ROUNDS) * 10 )) -flips 1800 -damaged 30000 -races 100000 -histories 80
 	$(GO) test -timeout 60m -count 1 -v -run '^($(COMMAND_TRIALS))$$' ./commands -lost-acks 10000
-	$(GO) test -timeout 60m -count 1 -v -run '^($(REPLAY_TRIALS))$$' ./projections -replayed 10000
+	$(GO) test -timeout 60m -count 1 -v -run '^($(REPLAY_TRIALS))$$' ./projections -replayed 50000
 	$(GO) test -timeout 180m -count 1 -v -tags trials -run '^($(DISK_TRIALS))$$' ./cmd/assent -cuts 100 -powered 3s -steps 2000 -syncs 1000 -torn 2000 -ooms 50 -mix-for 30m
 	$(GO) test -timeout 60m -count 1 -v -run '^TestAMixedLedgerIsDerivedAgain$$' ./cmd/assent -mixed 100000
 

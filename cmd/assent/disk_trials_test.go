@@ -35,7 +35,7 @@ func newDisk(t *testing.T) *disk {
 	d := &disk{filepath.Join(dir, "image"), filepath.Join(dir, "disk")}
 	require.NoError(t, os.Mkdir(d.at, 0o700))
 	require.NoError(t, os.WriteFile(d.image, nil, 0o600))
-	require.NoError(t, os.Truncate(d.image, 4<<30))
+	require.NoError(t, os.Truncate(d.image, 16<<30))
 	tool(t, "mkfs.ext4", "-q", d.image)
 	d.mount(t)
 	t.Cleanup(func() { _ = exec.Command("umount", d.at).Run() })

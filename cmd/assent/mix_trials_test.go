@@ -11,12 +11,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 var (
@@ -98,7 +100,10 @@ var mishaps = []mishap{
 // fill has the disk full for a while, and something done before there is room again.
 func (m *mix) fill(then func()) {
 	ballast := filepath.Join(m.disk.at, "ballast")
-	_ = exec.Command("fallocate", "-l", "3500M", ballast).Run()               // so that what follows is quick
+	var room unix.Statfs_t
+	require.NoError(m, unix.Statfs(m.disk.at, &room))
+	most := strconv.FormatInt(int64(room.Bavail)*room.Bsize-256<<20, 10)
+	tool(m.T, "fallocate", "-l", most, ballast)                               // so that what follows is quick
 	_ = exec.Command("dd", "if=/dev/zero", "of="+ballast+"2", "bs=64k").Run() // ends when the disk is full
 	<-time.After(5 * time.Second)                                             // after 3 it is noticed
 	then()
