@@ -25,6 +25,7 @@ type load struct {
 	keys     string
 	world    world
 	gateways []*client
+	heard    atomic.Int64 // answers
 }
 
 const (
@@ -184,7 +185,9 @@ func (l *load) access(ctx context.Context, t task) (*report, error) {
 		all.Add(1)
 		k.next()
 	}
-	all.Wait()
+	if err := l.answers(ctx, &all, callers); err != nil {
+		return nil, err
+	}
 	took := make([][]time.Duration, len(callers))
 	for i, k := range callers {
 		if took[i] = k.took; k.err != nil {
@@ -210,6 +213,37 @@ type caller struct {
 	err  error
 }
 
+// stalled is how long the callers wait while none of them is answered.
+const stalled = 30 * time.Second
+
+// answers waits for all callers. An answer that never comes is an error: a bench that
+// waits for ever says nothing.
+func (l *load) answers(ctx context.Context, all *sync.WaitGroup, callers []*caller) error {
+	done := make(chan struct{})
+	go func() { defer close(done); all.Wait() }()
+	for before := int64(-1); ; {
+		select {
+		case <-done:
+			return ctx.Err()
+		case <-time.After(stalled):
+			now := l.heard.Load()
+			if now == before {
+				return fmt.Errorf("of %d callers %d wait for an answer that doesn't come, after %d answers", len(callers), l.underWay(), now)
+			}
+			before = now
+		}
+	}
+}
+
+func (l *load) underWay() (n int) {
+	for _, c := range l.gateways {
+		c.mu.Lock()
+		n += len(c.calls)
+		c.mu.Unlock()
+	}
+	return n
+}
+
 func (k *caller) next() {
 	if k.err != nil || !k.more() {
 		k.done()
@@ -227,6 +261,7 @@ func (k *caller) next() {
 }
 
 func (k *caller) answered(b []byte, err error) {
+	k.load.heard.Add(1)
 	k.took = append(k.took, time.Since(k.sent))
 	if err == nil && !bytes.Contains(b, accepted) {
 		err = errors.New(string(b))
