@@ -13,12 +13,17 @@ type answer struct {
 	raw []byte // as it came; nil where the answer was made here
 }
 
-// readAnswer reads what the ledger answered. What can't be read leaves the outcome
-// unknown.
+// readAnswer reads what the ledger answered to a command. What can't be read leaves the
+// outcome unknown, and so does the answer to another command: the server tells the
+// callers of a moment apart by six characters (docs/decisions/0014). One that names no
+// command couldn't be read.
 func readAnswer(id domain.UUID, b []byte) *answer {
 	a, err := commands.ParseAnswer(b)
 	if err != nil {
 		return faulty(id, unavailable("the ledger's answer can't be read"))
+	}
+	if id != "" && a.ID != "" && a.ID != id {
+		return faulty(id, unavailable("the answer to another command came"))
 	}
 	return &answer{Answer: *a, raw: b}
 }
