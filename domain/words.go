@@ -87,17 +87,23 @@ func IsUUID(s string) bool {
 		return false
 	}
 	for i := range 36 {
-		c := s[i]
 		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if c != '-' {
+			if s[i] != '-' {
 				return false
 			}
-		} else if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+		} else if !lowHex[s[i]] { // looked up: digits and letters come in no order that a processor foresees
 			return false
 		}
 	}
 	return true
 }
+
+var lowHex = func() (is [256]bool) {
+	for _, c := range "0123456789abcdef" {
+		is[c] = true
+	}
+	return is
+}()
 
 // A PublicKey is an NKey user key, U and 55 characters of base 32.
 type PublicKey string

@@ -42,7 +42,7 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 		return "its command adds nothing: " + out.Fault.Error()
 	case out.Type != d.Type:
 		return "it is " + d.Type + ", and the law makes it " + out.Type
-	case out.Subject.String() != d.Subject.String():
+	case out.Subject != d.Subject && out.Subject.String() != d.Subject.String():
 		return "it is about " + d.Subject.String() + ", and the law has it about " + out.Subject.String()
 	case out.Refusal != nil && *out.Refusal != *d.Refusal:
 		return "it was " + told(d.Refusal) + ", and the law has it " + told(out.Refusal)

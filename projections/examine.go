@@ -17,7 +17,7 @@ import (
 	"github.com/qtccc/assent/eventstore/cloudevent"
 )
 
-// A Bundled source gives the messages of a ledger in runs, each of which it has found
+// A Bundled source gives the messages of a ledger in bundles, each of which it has found
 // to be what was recorded. Bundle may be called from many goroutines.
 type Bundled interface {
 	Bundles() uint64
@@ -57,42 +57,46 @@ func ExamineUnsigned(ctx context.Context, source Bundled) (*Examined, error) {
 	return examine(ctx, source, false, nil)
 }
 
-// runsOfCore is how many runs a core is given at a time, and signedAtATime how many of
-// their signatures.
-const (
-	runsOfCore    = 2
-	signedAtATime = 32
-)
+// eventsOfTask is how many events a core takes at a time.
+const eventsOfTask = 32
 
-// examine takes some runs at a time, in two steps. First each access of them is decided
+// examine takes a bundle for each core at a time, in two steps. First each access of them is decided
 // on what was known before them all, on all cores. Then one goroutine takes all events in,
 // one after the other: what is no access, or asked what was changed meanwhile, is decided
-// there. Beside it the next runs are read, and the signatures of the last ones looked at.
+// there. Beside it the signatures of the bundles before are looked at, the next ones are
+// parsed, and those after them read.
 func examine(ctx context.Context, source Bundled, signatures bool, progress func(done uint64)) (*Examined, error) {
 	cores := runtime.GOMAXPROCS(0)
-	x := &examination{source: source, cores: cores, now: newLatest(), keys: map[domain.PublicKey]nkeys.KeyPair{}, firstWrong: math.MaxUint64}
-	var turns [3][]parsedRun // which are read, taken in, and signed
-	for i := range turns {
-		turns[i] = make([]parsedRun, 0, runsOfCore*cores)
+	x := &examination{source: source, now: newLatest(), sights: make([]sight, cores), keys: map[domain.PublicKey]nkeys.KeyPair{}, firstWrong: math.MaxUint64}
+	for i := range x.sights {
+		x.sights[i].latest = x.now
 	}
-	x.read(&turns[0])
-	x.together(nil)
+	var turns [4][]bundle
+	for i := range turns {
+		turns[i] = make([]bundle, 0, cores)
+	}
 	turn := 0
-	for ; len(turns[turn%3]) > 0 && !x.over.Load() && ctx.Err() == nil; turn++ {
-		runs := turns[turn%3]
-		x.ahead(runs)
+	of := func(n int) *[]bundle { return &turns[(turn+n)%len(turns)] }
+	x.load(of(0))
+	x.together(nil)
+	x.load(of(1))
+	x.parse(*of(0))
+	x.together(nil)
+	for ; len(*of(0)) > 0 && !x.over.Load() && ctx.Err() == nil; turn++ {
+		x.ahead(*of(0))
 		x.together(nil)
-		x.read(&turns[(turn+1)%3])
 		if signatures {
-			x.sign(turns[(turn+2)%3])
+			x.sign(*of(3))
 		}
-		x.together(func() { x.takeIn(runs) })
+		x.load(of(2))
+		x.parse(*of(1))
+		x.together(func() { x.takeIn(*of(0)) })
 		if progress != nil {
 			progress(x.Events)
 		}
 	}
 	if signatures {
-		x.sign(turns[(turn+2)%3])
+		x.sign(*of(3))
 		x.together(nil)
 	}
 	if x.wrong != nil {
@@ -109,10 +113,10 @@ func examine(ctx context.Context, source Bundled, signatures bool, progress func
 type examination struct {
 	Examined
 	source   Bundled
-	cores    int
-	tasks    []func() // for all cores, in no order
-	run      uint64   // the next one that is to be read
-	now      *latest  // after the last event that was taken in
+	tasks    []func(*sight) // for all cores, in no order
+	run      uint64         // the next one that is to be read
+	now      *latest        // after the last event that was taken in
+	sights   []sight        // of it, one for each core
 	time     time.Time
 	keys     map[domain.PublicKey]nkeys.KeyPair
 	accesses accesses
@@ -120,38 +124,51 @@ type examination struct {
 	over       atomic.Bool // something was wrong: nothing further is taken in
 	mu         sync.Mutex
 	wrong      error  // the first in the order of events that was found
-	firstWrong uint64 // where that is
+	firstWrong uint64 // which event that is
 }
 
 // together does all tasks, on all cores; own is done by the caller first.
 func (x *examination) together(own func()) {
 	var next atomic.Int64
-	work := func() {
+	work := func(v *sight) {
 		for n := next.Add(1); int(n) <= len(x.tasks); n = next.Add(1) {
-			x.tasks[n-1]()
+			x.tasks[n-1](v)
 		}
 	}
 	var wg sync.WaitGroup
-	for range x.cores - 1 {
-		wg.Go(work)
+	for i := range x.sights[1:] {
+		wg.Go(func() { work(&x.sights[1+i]) })
 	}
 	if own != nil {
 		own()
 	}
-	work()
+	work(&x.sights[0])
 	wg.Wait()
 	clear(x.tasks)
 	x.tasks = x.tasks[:0]
 }
 
-// found takes note of what is wrong with the event i of the run. What is before it is
-// still looked at to its end, so that at last the first one is known.
-func (x *examination) found(run uint64, i int, wrong error) {
+// each makes tasks of doing it to each event of the bundles.
+func (x *examination) each(bundles []bundle, do func(*sight, *examinedEvent)) {
+	for i := range bundles {
+		for events := range slices.Chunk(bundles[i].events, eventsOfTask) {
+			x.tasks = append(x.tasks, func(v *sight) {
+				for i := range events {
+					do(v, &events[i])
+				}
+			})
+		}
+	}
+}
+
+// found takes note of what is wrong with the event. What is before it is still looked
+// at to its end, so that at last the first one is known.
+func (x *examination) found(seq uint64, wrong error) {
 	x.over.Store(true)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if at := run<<32 | uint64(i); at < x.firstWrong {
-		x.firstWrong, x.wrong = at, wrong
+	if seq < x.firstWrong {
+		x.firstWrong, x.wrong = seq, wrong
 	}
 }
 
@@ -183,18 +200,21 @@ func (a *accesses) have(id domain.UUID) bool {
 	return there
 }
 
-// A parsedRun is the events of one bundle, as far as they can be read. Another one is
-// read into the same memory.
-type parsedRun struct {
+// A bundle is the events of one, as far as they can be read. Another one is read
+// into the same memory.
+type bundle struct {
 	n      uint64
 	room   []byte
 	events []examinedEvent
-	err    error // what is wrong with the one after them
+	err    error // why there are none
 }
 
 type examinedEvent struct {
-	doc   cloudevent.Document
-	event domain.Event
+	seq     uint64
+	message []byte
+	doc     cloudevent.Document
+	event   domain.Event
+	err     error // what is wrong with the message alone
 	// What was found ahead, on what is in seen; valid where ahead is.
 	ahead bool
 	seen  seen
@@ -203,59 +223,56 @@ type examinedEvent struct {
 	key   nkeys.KeyPair    // that of proof
 }
 
-// read has the next runs read.
-func (x *examination) read(into *[]parsedRun) {
-	runs := (*into)[:min(uint64(cap(*into)), x.source.Bundles()-x.run)]
-	for i := range runs {
-		r := &runs[i]
+// load has the next bundles read.
+func (x *examination) load(into *[]bundle) {
+	bundles := (*into)[:min(uint64(cap(*into)), x.source.Bundles()-x.run)]
+	for i := range bundles {
+		r := &bundles[i]
 		r.n = x.run
-		x.tasks = append(x.tasks, func() { r.read(x.source) })
+		x.tasks = append(x.tasks, func(*sight) { r.load(x.source) })
 		x.run++
 	}
-	*into = runs
+	*into = bundles
 }
 
-func (r *parsedRun) read(source Bundled) {
-	r.events, r.err = r.events[:0], nil
+func (r *bundle) load(source Bundled) {
 	first, messages, err := source.BundleIn(&r.room, r.n)
-	if err != nil {
-		r.err = err
-		return
-	}
-	r.events = slices.Grow(r.events, len(messages))
+	r.err = err
+	r.events = slices.Grow(r.events[:0], len(messages))[:len(messages)]
 	for i, m := range messages {
-		r.events = r.events[:i+1]
-		e, seq := &r.events[i], first+uint64(i)
-		err := e.doc.Parse(m)
-		if err == nil && e.doc.Seq != seq {
-			err = fmt.Errorf("it says that it is event %d", e.doc.Seq)
-		}
-		if err == nil {
-			err = e.doc.EventIn(&e.event)
-		}
-		if err != nil {
-			r.events, r.err = r.events[:i], &Wrong{seq, err.Error()}
-			return
-		}
+		e := &r.events[i]
+		e.seq, e.message = first+uint64(i), m
 	}
 }
 
-// ahead has each access of the runs decided on what is known before them all.
-func (x *examination) ahead(runs []parsedRun) {
-	x.now.round++
-	for i := range runs {
-		events := runs[i].events
-		x.tasks = append(x.tasks, func() {
-			v := &sight{latest: x.now}
-			for i := range events {
-				e := &events[i]
-				if e.ahead = e.doc.Decision != nil; e.ahead {
-					v.watch(&e.seen)
-					e.derive(v, false)
-				}
-			}
-		})
+// parse has the messages of the bundles parsed.
+func (x *examination) parse(bundles []bundle) {
+	x.each(bundles, func(_ *sight, e *examinedEvent) { e.err = e.parse() })
+}
+
+func (e *examinedEvent) parse() error {
+	err := e.doc.Parse(e.message)
+	if err == nil && e.doc.Seq != e.seq {
+		err = fmt.Errorf("it says that it is event %d", e.doc.Seq)
 	}
+	if err == nil {
+		err = e.doc.EventIn(&e.event)
+	}
+	if err != nil {
+		return &Wrong{e.seq, err.Error()}
+	}
+	return nil
+}
+
+// ahead has each access of the bundles decided on what is known before them all.
+func (x *examination) ahead(bundles []bundle) {
+	x.now.round++
+	x.each(bundles, func(v *sight, e *examinedEvent) {
+		if e.ahead = e.err == nil && e.doc.Decision != nil; e.ahead {
+			v.watch(&e.seen)
+			e.derive(v, false)
+		}
+	})
 }
 
 // derive derives the event on the view of what is before it, but for its signature:
@@ -269,28 +286,32 @@ func (e *examinedEvent) derive(v domain.View, noAttempt bool) {
 	})
 }
 
-// takeIn takes the runs' events in, up to the first that is wrong.
-func (x *examination) takeIn(runs []parsedRun) {
-	for i := range runs {
-		r := &runs[i]
-		if x.over.Load() {
-			r.events = r.events[:0]
-			continue
-		}
+// takeIn takes the bundles' events in, up to the first that is wrong.
+func (x *examination) takeIn(bundles []bundle) {
+	for i := range bundles {
+		r := &bundles[i]
 		for i := range r.events {
+			if x.over.Load() {
+				r.events = r.events[:i]
+				break
+			}
 			if err := x.fold(&r.events[i]); err != nil {
-				r.events, r.err = r.events[:i], err
+				x.found(r.events[i].seq, err)
+				r.events = r.events[:i]
 				break
 			}
 		}
-		if r.err != nil {
-			x.found(r.n, len(r.events), r.err)
+		if r.err != nil && !x.over.Load() {
+			x.found(x.Events+1, r.err)
 		}
 	}
 }
 
 // fold looks at one event after those before it, and takes it in.
 func (x *examination) fold(e *examinedEvent) error {
+	if e.err != nil {
+		return e.err
+	}
 	d := &e.doc
 	wrong := func(why string, args ...any) error { return &Wrong{d.Seq, fmt.Sprintf(why, args...)} }
 	if x.Events == 0 {
@@ -360,22 +381,11 @@ func (x *examination) take(d *cloudevent.Document, e *domain.Event) {
 }
 
 // sign has the signatures of events that were taken in looked at.
-func (x *examination) sign(runs []parsedRun) {
-	for i := range runs {
-		r := &runs[i]
-		for from := 0; from < len(r.events); from += signedAtATime {
-			x.tasks = append(x.tasks, func() { x.signed(r, from, min(from+signedAtATime, len(r.events))) })
-		}
-	}
-}
-
-func (x *examination) signed(r *parsedRun, from, to int) {
-	var short [1024]byte
-	for i := from; i < to; i++ {
-		e := &r.events[i]
+func (x *examination) sign(bundles []bundle) {
+	x.each(bundles, func(_ *sight, e *examinedEvent) {
+		var short [1024]byte
 		if e.key != nil && e.key.Verify(e.doc.SignedBytes(short[:0]), e.doc.Signature) != nil {
-			x.found(r.n, i, &Wrong{e.doc.Seq, notItsKey(e.doc.Actor)})
-			return
+			x.found(e.seq, &Wrong{e.seq, notItsKey(e.doc.Actor)})
 		}
-	}
+	})
 }

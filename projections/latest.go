@@ -19,6 +19,7 @@ import (
 type latest struct {
 	own     sight // of whoever changes it
 	kinds   kindSet
+	common  holder // of the facts without A
 	holders map[string]*holder
 	clients []string // in the order in which they became known
 	// answered are the ids of commands, which are as many as events: by actor and id.
@@ -39,6 +40,7 @@ func (s *kindSet) has(k domain.Kind) bool { return s[k>>6]>>(k&63)&1 == 1 }
 // A holder has all facts of one A, and that of the client itself which has this id.
 type holder struct {
 	changed uint64   // in which round
+	client  int      // where in facts the client itself is, from 1; 0: nowhere
 	tags    []tag    // of each fact
 	facts   []living // in the order in which they became known
 	index   *index   // once they are more than few
@@ -65,8 +67,17 @@ func (t tag) kind() domain.Kind { return domain.Kind(t >> 24) }
 
 // An index says where the facts of a holder are, by what they are asked for.
 type index struct {
-	facts map[domain.Key]uint32 // without A
-	lists map[listKey][]uint32  // without A
+	facts map[uint64]uint32    // by the hash of the key without A: the last one that has it, from 1
+	next  []uint32             // of each fact: the one before it that has the same hash, from 1
+	lists map[listKey][]uint32 // without A
+}
+
+func hashOf(kind domain.Kind, b, c string) uint64 {
+	h := maphash.String(seed, c) + uint64(kind)
+	if b != "" {
+		h = bits.RotateLeft64(h, 1) ^ maphash.String(seed, b)
+	}
+	return h
 }
 
 func newLatest() *latest {
@@ -115,17 +126,21 @@ func holderOf(k domain.Key) string {
 
 // set says whether the fact became known by it.
 func (h *holder) set(c domain.Change, seq domain.Seq) bool {
-	if f := h.find(c.Key); f != nil {
+	if at := h.find(c.Key); at >= 0 {
+		f := &h.facts[at]
 		f.Fact, f.From = c.Fact, seq
 		return false
 	}
 	h.tags = append(h.tags, tagOf(c.Key.Kind, c.Key.C))
 	h.facts = append(h.facts, living{c.Key.B, c.Key.C, domain.Known{Fact: c.Fact, First: seq, From: seq}})
+	if c.Key.Kind == domain.KindClient {
+		h.client = len(h.facts)
+	}
 	switch {
 	case h.index != nil:
 		h.index.add(h, len(h.facts)-1)
 	case len(h.facts) > few:
-		h.index = &index{map[domain.Key]uint32{}, map[listKey][]uint32{}}
+		h.index = &index{facts: map[uint64]uint32{}, lists: map[listKey][]uint32{}}
 		for i := range h.facts {
 			h.index.add(h, i)
 		}
@@ -135,7 +150,9 @@ func (h *holder) set(c domain.Change, seq domain.Seq) bool {
 
 func (x *index) add(h *holder, i int) {
 	f, kind, at := &h.facts[i], h.tags[i].kind(), uint32(i)
-	x.facts[domain.Key{Kind: kind, B: f.b, C: f.c}] = at
+	hash := hashOf(kind, f.b, f.c)
+	x.next = append(x.next, x.facts[hash])
+	x.facts[hash] = at + 1
 	whole := listKey{kind: kind}
 	x.lists[whole] = append(x.lists[whole], at)
 	if f.b != "" {
@@ -144,23 +161,30 @@ func (x *index) add(h *holder, i int) {
 	}
 }
 
-func (h *holder) find(k domain.Key) *living {
+// find is where in facts it is, -1 where it isn't.
+func (h *holder) find(k domain.Key) int {
+	if k.Kind == domain.KindClient {
+		return h.client - 1
+	}
 	if h.index != nil {
-		if i, there := h.index.facts[domain.Key{Kind: k.Kind, B: k.B, C: k.C}]; there {
-			return &h.facts[i]
+		i := int(h.index.facts[hashOf(k.Kind, k.B, k.C)]) - 1
+		for i >= 0 && !h.is(i, k) {
+			i = int(h.index.next[i]) - 1
 		}
-		return nil
+		return i
 	}
 	t := tagOf(k.Kind, k.C)
 	for i := range h.tags {
-		if h.tags[i] != t {
-			continue
-		}
-		if f := &h.facts[i]; f.c == k.C && f.b == k.B {
-			return f
+		if h.tags[i] == t && h.is(i, k) {
+			return i
 		}
 	}
-	return nil
+	return -1
+}
+
+func (h *holder) is(i int, k domain.Key) bool {
+	f := &h.facts[i]
+	return f.c == k.C && f.b == k.B && h.tags[i].kind() == k.Kind
 }
 
 // answeredID says under what the id of a command is kept; of an actor who had none yet
@@ -181,25 +205,61 @@ func (p *latest) answeredID(k domain.Key, add bool) (answeredID, bool) {
 // A sight is the view that a latest gives to one goroutine.
 type sight struct {
 	*latest
-	asked string // whose holder was looked for last: a decision is about one client
+	last [2]sought // whose holders were looked for last: a decision is about few
+	// recent is which fact of each kind without A was found last. It stays where it is.
+	recent [256]struct {
+		c  string
+		at int // from 1
+	}
+	seen *seen // takes note of what is asked; nil: nothing does
+}
+
+type sought struct {
+	a     string
 	found *holder
-	seen  *seen // takes note of what is asked; nil: nothing does
 }
 
 // watch has it noted in s what is asked from now on.
 func (v *sight) watch(s *seen) {
 	*s = seen{holders: s.holders[:0], absent: s.absent[:0]}
-	v.seen, v.found = s, nil
+	v.seen, v.last = s, [2]sought{}
 }
 
 func (v *sight) holder(a string) *holder {
-	if v.found == nil || a != v.asked {
-		v.asked, v.found = a, v.holders[a]
-		if v.seen != nil {
-			v.seen.note(a, v.found)
-		}
+	if a == "" {
+		return &v.common
 	}
-	return v.found
+	last := &v.last
+	switch {
+	case last[0].found != nil && last[0].a == a:
+	case last[1].found != nil && last[1].a == a:
+		last[0], last[1] = last[1], last[0]
+	default:
+		h := v.holders[a]
+		if v.seen != nil {
+			v.seen.note(a, h)
+		}
+		last[0], last[1] = sought{a, h}, last[0]
+	}
+	return last[0].found
+}
+
+// find is the fact, nil where there is none.
+func (v *sight) find(a string, k domain.Key) *living {
+	h := v.holder(a)
+	if h == nil {
+		return nil
+	}
+	at := 0
+	if last := &v.recent[k.Kind]; a == "" && last.at > 0 && last.c == k.C && k.B == "" {
+		at = last.at - 1
+	} else if at = h.find(k); a == "" && at >= 0 && k.B == "" {
+		last.c, last.at = k.C, at+1
+	}
+	if at < 0 {
+		return nil
+	}
+	return &h.facts[at]
 }
 
 // known says whether there is any fact of the kind: of most that is asked for there
@@ -231,10 +291,8 @@ func (v *sight) Get(k domain.Key) (domain.Known, bool) {
 	if !v.known(k.Kind, a) {
 		return domain.Known{}, false
 	}
-	if h := v.holder(a); h != nil {
-		if f := h.find(k); f != nil {
-			return f.Known, true
-		}
+	if f := v.find(a, k); f != nil {
+		return f.Known, true
 	}
 	return domain.Known{}, false
 }
@@ -289,12 +347,11 @@ type seen struct {
 }
 
 func (s *seen) note(a string, h *holder) {
-	switch {
-	case h == nil:
+	if h == nil {
 		s.absent = append(s.absent, a)
-	case a != "":
-		s.holders = append(s.holders, h)
+		return
 	}
+	s.holders = append(s.holders, h)
 }
 
 func (s *seen) noteCommand(id answeredID, heard bool) {
@@ -334,45 +391,64 @@ type answeredID struct {
 }
 
 // answeredIDs says which event answered a command. There are as many as events, and no
-// two are asked for one after the other, so each is found in one place of memory, and
-// none is a pointer through which the heap would be searched.
+// two are asked for one after the other: what is looked through for each is as small
+// as can be, and none of it is a pointer through which the heap would be searched.
 type answeredIDs struct {
-	places []answeredBy // a power of two, at most half of them taken
-	taken  int
+	by []answeredBy // in the order of events
+	// places says where in by an id is, from 1, and as much of its hash as tells most
+	// apart; 0: nowhere. They are a power of two, at most half of them taken.
+	places []uint64
 }
 
 type answeredBy struct {
 	answeredID
-	seq domain.Seq // 0: nobody's place
+	seq domain.Seq
 }
 
-func newAnsweredIDs() answeredIDs { return answeredIDs{places: make([]answeredBy, 1<<10)} }
+func newAnsweredIDs() answeredIDs { return answeredIDs{places: make([]uint64, 1<<10)} }
 
-// place is where the id stands, or would stand.
-func (s *answeredIDs) place(id answeredID) *answeredBy {
-	last := uint64(len(s.places) - 1)
-	for at := maphash.Bytes(seed, id.id[:]) & last; ; at = (at + 1) & last {
-		if p := &s.places[at]; p.seq == 0 || p.answeredID == id {
-			return p
+const hashOfPlace = 0xffff_ffff_0000_0000 // the rest is where in by
+
+func (id *answeredID) hash() uint64 { return maphash.Bytes(seed, id.id[:]) }
+
+// find is the event that answered the command, 0 where none did, and the place where
+// that stands, or would stand.
+func (s *answeredIDs) find(id answeredID, hash uint64) (domain.Seq, int) {
+	last := len(s.places) - 1
+	for at := int(hash) & last; ; at = (at + 1) & last {
+		p := s.places[at]
+		if p == 0 {
+			return 0, at
+		}
+		if (p^hash)&hashOfPlace == 0 {
+			if by := &s.by[p&^hashOfPlace-1]; by.answeredID == id {
+				return by.seq, at
+			}
 		}
 	}
 }
 
-func (s *answeredIDs) get(id answeredID) domain.Seq { return s.place(id).seq }
+func (s *answeredIDs) get(id answeredID) domain.Seq {
+	seq, _ := s.find(id, id.hash())
+	return seq
+}
 
 func (s *answeredIDs) set(id answeredID, seq domain.Seq) {
-	p := s.place(id)
-	if p.seq == 0 {
-		if s.taken++; 2*s.taken > len(s.places) {
-			before := s.places
-			s.places = make([]answeredBy, 2*len(before))
-			for _, b := range before {
-				if b.seq != 0 {
-					*s.place(b.answeredID) = b
-				}
-			}
-			p = s.place(id)
-		}
+	hash := id.hash()
+	before, at := s.find(id, hash)
+	if before != 0 {
+		s.by[s.places[at]&^hashOfPlace-1].seq = seq
+		return
 	}
-	*p = answeredBy{id, seq}
+	s.by = append(s.by, answeredBy{id, seq})
+	if 2*len(s.by) <= len(s.places) {
+		s.places[at] = hash&hashOfPlace | uint64(len(s.by))
+		return
+	}
+	s.places = make([]uint64, 2*len(s.places))
+	for i := range s.by {
+		hash := s.by[i].hash()
+		_, at := s.find(s.by[i].answeredID, hash)
+		s.places[at] = hash&hashOfPlace | uint64(i+1)
+	}
 }

@@ -75,3 +75,14 @@ func BenchmarkNATSSubject(b *testing.B) {
 		d.NATSSubject()
 	}
 }
+
+// BenchmarkParseAgain reads into the memory of the document before.
+func BenchmarkParseAgain(b *testing.B) {
+	_, doc := granted(b)
+	var d cloudevent.Document
+	for b.Loop() {
+		if err := d.Parse(doc); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package cloudevent
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/qtccc/assent/domain"
 )
@@ -18,12 +19,15 @@ func Parse(b []byte) (*Document, error) {
 	return d, nil
 }
 
-// Parse makes of d what Parse reads.
+// Parse makes of d what Parse reads. Who reads many documents into one d makes less
+// garbage: its decision is read into the memory of the one that d had, which nobody
+// may look at any more, and a text that d had already is not made again.
 func (d *Document) Parse(b []byte) error {
+	before := *d
 	*d = Document{}
 	s := scanner{b: b}
-	s.attributes(d)
-	s.data(d)
+	s.attributes(d, &before)
+	s.data(d, &before)
 	s.literal("}}")
 	switch {
 	case s.err == nil && s.i != len(b):
@@ -40,11 +44,19 @@ func (d *Document) Parse(b []byte) error {
 	return nil
 }
 
-func (s *scanner) attributes(d *Document) {
+// again is what the text says, in the string that said it before, if one did.
+func again[T ~string](before T, text []byte) T {
+	if string(before) == string(text) {
+		return before
+	}
+	return T(text)
+}
+
+func (s *scanner) attributes(d, before *Document) {
 	s.literal(`{"specversion":"1.0","id":"`)
 	d.ID = domain.UUID(s.text())
 	s.literal(`,"source":"urn:uuid:`)
-	d.Ledger = domain.UUID(s.text())
+	d.Ledger = again(before.Ledger, s.text())
 	s.literal(`,"type":"`)
 	t := s.text()
 	if d.Type = types[string(t)]; d.Type == "" && s.err == nil {
@@ -59,18 +71,18 @@ func (s *scanner) attributes(d *Document) {
 	s.literal(`,"sequence":"`)
 	d.Seq = s.sequence()
 	s.literal(`,"actor":"`)
-	d.Actor = domain.ID(s.text())
+	d.Actor = again(before.Actor, s.text())
 	s.literal(`,"command":"`)
 	d.Command = domain.UUID(s.text())
 	s.literal(`,"rules":`)
 	d.Rules = s.number()
 }
 
-func (s *scanner) data(d *Document) {
+func (s *scanner) data(d, before *Document) {
 	s.literal(`,"data":{"event":`)
 	d.Data = s.value()
 	if s.has(`,"decision":`) {
-		d.Decision = s.decision(d.ID)
+		d.Decision = s.decision(d.ID, before.Decision)
 	}
 	if s.has(`,"refusal":`) {
 		d.Refusal = s.refusal()
@@ -86,7 +98,7 @@ func (s *scanner) data(d *Document) {
 	s.literal(`,"issued":"`)
 	d.Issued = string(s.text())
 	if s.has(`,"connection":"`) {
-		d.Connection = domain.PublicKey(s.text())
+		d.Connection = again(before.Connection, s.text())
 	} else {
 		s.literal(`,"signature":"`)
 		d.Signature = s.base64()
@@ -100,8 +112,11 @@ func (s *scanner) data(d *Document) {
 	}
 }
 
-func (s *scanner) decision(id domain.UUID) *domain.Decision {
-	d := &domain.Decision{}
+func (s *scanner) decision(id domain.UUID, d *domain.Decision) *domain.Decision {
+	if d == nil {
+		d = &domain.Decision{Reasons: make([]domain.Reason, 0, 2)} // as many as a grant usually has
+	}
+	*d = domain.Decision{Reasons: d.Reasons[:0]}
 	s.literal(`{"decision":"`)
 	if t := s.text(); string(t) == domain.Granted {
 		d.Decision = domain.Granted
@@ -109,36 +124,38 @@ func (s *scanner) decision(id domain.UUID) *domain.Decision {
 		d.Decision = string(t)
 	}
 	s.literal(`,"attempt":"`)
-	if t := s.text(); string(t) == string(id) {
-		d.Attempt = id
-	} else {
-		d.Attempt = domain.UUID(t)
-	}
+	d.Attempt = again(id, s.text())
 	s.literal(`,"edition":`)
 	d.Edition = s.number()
 	s.literal(`,"rules":`)
 	d.Rules = s.number()
 	if s.has(`,"violation":"`) {
-		d.Violation = domain.UUID(s.given())
+		d.Violation = again(id, s.given())
 	}
 	s.literal(`,"reasons":[`)
 	for n := 0; s.more(n, ']'); n++ {
-		if n == 0 {
-			d.Reasons = make([]domain.Reason, 0, 2) // as many as a grant usually has
+		if n == cap(d.Reasons) {
+			d.Reasons = slices.Grow(d.Reasons, 1)
 		}
-		d.Reasons = append(d.Reasons, s.reason())
+		d.Reasons = d.Reasons[:n+1]
+		s.reason(&d.Reasons[n])
+	}
+	if len(d.Reasons) == 0 {
+		d.Reasons = nil
 	}
 	s.literal(`}`)
 	return d
 }
 
-func (s *scanner) reason() (r domain.Reason) {
+func (s *scanner) reason(r *domain.Reason) {
+	before := *r
+	*r = domain.Reason{Refs: before.Refs[:0], Evidence: before.Evidence[:0]}
 	s.literal(`{"clause":"`)
 	r.Clause = s.clause()
 	s.literal(`,"code":"`)
-	r.Code = string(s.text())
+	r.Code = again(before.Code, s.text())
 	if s.has(`,"right":"`) {
-		r.Right = string(s.given())
+		r.Right = again(before.Right, s.given())
 	}
 	s.literal(`,"refs":[`)
 	for n := 0; s.more(n, ']'); n++ {
@@ -149,13 +166,18 @@ func (s *scanner) reason() (r domain.Reason) {
 		s.literal(`"`)
 		r.Evidence = append(r.Evidence, domain.ID(s.text()))
 	}
+	if len(r.Refs) == 0 {
+		r.Refs = nil
+	}
+	if len(r.Evidence) == 0 {
+		r.Evidence = nil
+	}
 	if s.has(`,"more":`) {
 		if r.More = s.number(); r.More == 0 {
 			s.fail("more is left out where nothing was")
 		}
 	}
 	s.literal(`}`)
-	return r
 }
 
 func (s *scanner) refusal() *domain.Refusal {
