@@ -219,7 +219,7 @@ func (w *writer) record(d *decided, c *domain.Command, out *domain.Outcome, at t
 	}
 	if out.Refusal == nil && len(r.Openings) > 0 {
 		var err error
-		if doc.Sealed, err = w.seal(doc, out.Seals, r.Openings); err != nil {
+		if doc.Sealed, err = w.seal(doc, domain.Seals(w.overlay, c.Data, out.Subject), r.Openings); err != nil {
 			w.say.Warn("nothing personal can be sealed", "actor", r.Actor, "command", r.ID, "err", err)
 			j.answer.Error = unavailable("the ledger's key ring is missing or damaged, so it takes no personal text: " +
 				"its operator must put the ring back and start it again")

@@ -35,7 +35,7 @@ func (c *AccessRequest) about(v View) Subject {
 	return Subject{Client: c.Client}
 }
 
-func (c *AccessRequest) decide(d *deciding) { d.decision = DecideAccess(d, c, d.at, d.id) }
+func (c *AccessRequest) decide(d *deciding) { d.decision = DecideAccess(d.View, c, d.at, d.id) }
 
 func (c *AccessRequest) apply(a *applying) {
 	d := a.e.Decision

@@ -11,9 +11,6 @@ type Outcome struct {
 	// Type is the event's that is to be recorded; empty where nothing is.
 	Type    string
 	Subject Subject
-	// Seals is under whose key the † fields are to be sealed, as subjects are written;
-	// an inquiry without client has its own.
-	Seals string
 	// Decision is that of an access request, Refusal what a command.refused holds.
 	Decision *Decision
 	Refusal  *Refusal
@@ -62,7 +59,7 @@ func Decide(v View, c *Command, at time.Time, id UUID) Outcome {
 			t = row.Events[1]
 		}
 		s := c.Data.about(v)
-		return Outcome{Type: t, Subject: s, Seals: seals(v, c.Data, s), Decision: d.decision}
+		return Outcome{Type: t, Subject: s, Decision: d.decision}
 	case f.Recorded():
 		return Outcome{Type: CommandRefused, Subject: known(v, c.Data.about(v)),
 			Refusal: &Refusal{f.Code, f.Clause, f.Reason}, Fault: f}
@@ -71,9 +68,11 @@ func Decide(v View, c *Command, at time.Time, id UUID) Outcome {
 	}
 }
 
-// seals: the client that the command is about, without one the party; for an inquiry
-// without client, the inquiry; else, and where that one was erased, the ledger.
-func seals(v View, data Data, s Subject) string {
+// Seals is under whose key the † fields of an accepted command are sealed, as subjects
+// are written: the client that it is about, without one the party; for an inquiry
+// without client, the inquiry; else, and where that one was erased, the ledger. View is
+// the one that it was decided on, s what its event is about.
+func Seals(v View, data Data, s Subject) string {
 	if c, _ := client(v, s.Client); c != nil && c.Erased != 0 {
 		return Subject{}.String()
 	}

@@ -120,10 +120,21 @@ const (
 // Equal says whether both decide the same, for the same reasons.
 func (d *Decision) Equal(o *Decision) bool {
 	return o != nil && d.Decision == o.Decision && d.Attempt == o.Attempt && d.Edition == o.Edition && d.Rules == o.Rules &&
-		d.Violation == o.Violation && slices.EqualFunc(d.Reasons, o.Reasons, func(a, b Reason) bool {
-		return a.Clause == b.Clause && a.Code == b.Code && a.Right == b.Right && a.More == b.More &&
-			slices.Equal(a.Refs, b.Refs) && slices.Equal(a.Evidence, b.Evidence)
-	})
+		d.Violation == o.Violation && sameReasons(d.Reasons, o.Reasons)
+}
+
+func sameReasons(as, bs []Reason) bool {
+	if len(as) != len(bs) {
+		return false
+	}
+	for i := range as {
+		a, b := &as[i], &bs[i]
+		if a.Clause != b.Clause || a.Code != b.Code || a.Right != b.Right || a.More != b.More ||
+			!slices.Equal(a.Refs, b.Refs) || !slices.Equal(a.Evidence, b.Evidence) {
+			return false
+		}
+	}
+	return true
 }
 
 // Granted says whether the access was allowed.

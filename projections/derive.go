@@ -46,10 +46,13 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 		return "it is about " + d.Subject.String() + ", and the law has it about " + out.Subject.String()
 	case out.Refusal != nil && *out.Refusal != *d.Refusal:
 		return "it was " + told(d.Refusal) + ", and the law has it " + told(out.Refusal)
-	case d.Sealed != nil && d.Sealed.Of != out.Seals:
-		return "its texts are sealed for " + d.Sealed.Of + ", and the law seals them for " + out.Seals
 	case out.Decision != nil && !out.Decision.Equal(d.Decision):
 		return "its decision is not the one that the law makes"
+	}
+	if d.Sealed != nil {
+		if of := domain.Seals(r.view, e.Data, out.Subject); of != d.Sealed.Of {
+			return "its texts are sealed for " + d.Sealed.Of + ", and the law seals them for " + of
+		}
 	}
 	return ""
 }

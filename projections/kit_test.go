@@ -141,7 +141,7 @@ func (b *book) issue(actor, name, data string) (*domain.Event, *domain.Fault) {
 		Name: name, Issued: b.clock.Format(time.RFC3339Nano), Observed: cmd.Observed}
 	b.prove(d)
 	if len(openings) > 0 && out.Refusal == nil {
-		d.Sealed = &cloudevent.Sealed{Of: out.Seals}
+		d.Sealed = &cloudevent.Sealed{Of: domain.Seals(b.history.At(domain.Seq(b.last)), cmd.Data, out.Subject)}
 		for field, o := range openings {
 			place := vault.Place{Subject: d.Sealed.Of, Event: string(id), Field: field}
 			box, gen, err := b.ring.Seal(place, o.Encode())
