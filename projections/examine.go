@@ -57,8 +57,12 @@ func ExamineUnsigned(ctx context.Context, source Bundled) (*Examined, error) {
 	return examine(ctx, source, false, nil)
 }
 
-// eventsOfTask is how many events a core takes at a time.
-const eventsOfTask = 32
+// How many events a core takes at a time, and how many signatures, each of which takes
+// as long as some ten events.
+const (
+	eventsOfTask = 32
+	signedOfTask = 4
+)
 
 // examine takes a bundle for each core at a time, in two steps. First each access of them is decided
 // on what was known before them all, on all cores. Then one goroutine takes all events in,
@@ -67,9 +71,9 @@ const eventsOfTask = 32
 // parsed, and those after them read.
 func examine(ctx context.Context, source Bundled, signatures bool, progress func(done uint64)) (*Examined, error) {
 	cores := runtime.GOMAXPROCS(0)
-	x := &examination{source: source, now: newLatest(), sights: make([]sight, cores), keys: map[domain.PublicKey]nkeys.KeyPair{}, firstWrong: math.MaxUint64}
-	for i := range x.sights {
-		x.sights[i].latest = x.now
+	x := &examination{source: source, now: newLatest(), cores: make([]core, cores), keys: map[domain.PublicKey]nkeys.KeyPair{}, firstWrong: math.MaxUint64}
+	for i := range x.cores {
+		x.cores[i].latest = x.now
 	}
 	var turns [4][]bundle
 	for i := range turns {
@@ -113,10 +117,10 @@ func examine(ctx context.Context, source Bundled, signatures bool, progress func
 type examination struct {
 	Examined
 	source   Bundled
-	tasks    []func(*sight) // for all cores, in no order
-	run      uint64         // the next one that is to be read
-	now      *latest        // after the last event that was taken in
-	sights   []sight        // of it, one for each core
+	tasks    []func(*core) // for all cores, in no order
+	run      uint64        // the next one that is to be read
+	now      *latest       // after the last event that was taken in
+	cores    []core
 	time     time.Time
 	keys     map[domain.PublicKey]nkeys.KeyPair
 	accesses accesses
@@ -127,34 +131,40 @@ type examination struct {
 	firstWrong uint64 // which event that is
 }
 
+// A core is what one goroutine has for the tasks that it does.
+type core struct {
+	sight
+	signed []byte
+}
+
 // together does all tasks, on all cores; own is done by the caller first.
 func (x *examination) together(own func()) {
 	var next atomic.Int64
-	work := func(v *sight) {
+	work := func(c *core) {
 		for n := next.Add(1); int(n) <= len(x.tasks); n = next.Add(1) {
-			x.tasks[n-1](v)
+			x.tasks[n-1](c)
 		}
 	}
 	var wg sync.WaitGroup
-	for i := range x.sights[1:] {
-		wg.Go(func() { work(&x.sights[1+i]) })
+	for i := range x.cores[1:] {
+		wg.Go(func() { work(&x.cores[1+i]) })
 	}
 	if own != nil {
 		own()
 	}
-	work(&x.sights[0])
+	work(&x.cores[0])
 	wg.Wait()
 	clear(x.tasks)
 	x.tasks = x.tasks[:0]
 }
 
-// each makes tasks of doing it to each event of the bundles.
-func (x *examination) each(bundles []bundle, do func(*sight, *examinedEvent)) {
+// each makes tasks of doing it to each event of the bundles, to n of them in each.
+func (x *examination) each(bundles []bundle, n int, do func(*core, *examinedEvent)) {
 	for i := range bundles {
-		for events := range slices.Chunk(bundles[i].events, eventsOfTask) {
-			x.tasks = append(x.tasks, func(v *sight) {
+		for events := range slices.Chunk(bundles[i].events, n) {
+			x.tasks = append(x.tasks, func(c *core) {
 				for i := range events {
-					do(v, &events[i])
+					do(c, &events[i])
 				}
 			})
 		}
@@ -229,7 +239,7 @@ func (x *examination) load(into *[]bundle) {
 	for i := range bundles {
 		r := &bundles[i]
 		r.n = x.run
-		x.tasks = append(x.tasks, func(*sight) { r.load(x.source) })
+		x.tasks = append(x.tasks, func(*core) { r.load(x.source) })
 		x.run++
 	}
 	*into = bundles
@@ -247,7 +257,7 @@ func (r *bundle) load(source Bundled) {
 
 // parse has the messages of the bundles parsed.
 func (x *examination) parse(bundles []bundle) {
-	x.each(bundles, func(_ *sight, e *examinedEvent) { e.err = e.parse() })
+	x.each(bundles, eventsOfTask, func(_ *core, e *examinedEvent) { e.err = e.parse() })
 }
 
 func (e *examinedEvent) parse() error {
@@ -267,10 +277,10 @@ func (e *examinedEvent) parse() error {
 // ahead has each access of the bundles decided on what is known before them all.
 func (x *examination) ahead(bundles []bundle) {
 	x.now.round++
-	x.each(bundles, func(v *sight, e *examinedEvent) {
+	x.each(bundles, eventsOfTask, func(c *core, e *examinedEvent) {
 		if e.ahead = e.err == nil && e.doc.Decision != nil; e.ahead {
-			v.watch(&e.seen)
-			e.derive(v, false)
+			c.watch(&e.seen)
+			e.derive(&c.sight, false)
 		}
 	})
 }
@@ -382,9 +392,12 @@ func (x *examination) take(d *cloudevent.Document, e *domain.Event) {
 
 // sign has the signatures of events that were taken in looked at.
 func (x *examination) sign(bundles []bundle) {
-	x.each(bundles, func(_ *sight, e *examinedEvent) {
-		var short [1024]byte
-		if e.key != nil && e.key.Verify(e.doc.SignedBytes(short[:0]), e.doc.Signature) != nil {
+	x.each(bundles, signedOfTask, func(c *core, e *examinedEvent) {
+		if e.key == nil {
+			return
+		}
+		c.signed = e.doc.SignedBytes(c.signed[:0])
+		if e.key.Verify(c.signed, e.doc.Signature) != nil {
 			x.found(e.seq, &Wrong{e.seq, notItsKey(e.doc.Actor)})
 		}
 	})

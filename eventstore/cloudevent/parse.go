@@ -20,8 +20,8 @@ func Parse(b []byte) (*Document, error) {
 }
 
 // Parse makes of d what Parse reads. Who reads many documents into one d makes less
-// garbage: its decision is read into the memory of the one that d had, which nobody
-// may look at any more, and a text that d had already is not made again.
+// garbage: decision, signature and boxes are read into the memory of those that d had,
+// which nobody may look at any more, and a text that d had already is not made again.
 func (d *Document) Parse(b []byte) error {
 	before := *d
 	*d = Document{}
@@ -101,11 +101,11 @@ func (s *scanner) data(d, before *Document) {
 		d.Connection = again(before.Connection, s.text())
 	} else {
 		s.literal(`,"signature":"`)
-		d.Signature = s.base64()
+		d.Signature = s.base64(before.Signature)
 	}
 	s.literal(`}`)
 	if s.has(`,"sealed":`) {
-		d.Sealed = s.sealed()
+		d.Sealed = s.sealed(before.Sealed)
 	}
 	if s.has(`,"observed":{`) {
 		s.observed(&d.Observed)
@@ -194,18 +194,27 @@ func (s *scanner) refusal() *domain.Refusal {
 	return r
 }
 
-func (s *scanner) sealed() *Sealed {
-	b := &Sealed{}
+func (s *scanner) sealed(b *Sealed) *Sealed {
+	if b == nil {
+		b = &Sealed{}
+	}
+	before := b.Boxes[:cap(b.Boxes)]
 	s.literal(`{"of":"`)
-	b.Of = string(s.text())
+	b.Of = again(b.Of, s.text())
 	s.literal(`,"gen":`)
 	b.Gen = s.number()
 	s.literal(`,"boxes":{`)
+	b.Boxes = b.Boxes[:0]
 	for n := 0; s.more(n, '}'); n++ {
+		var box Box
+		if n < len(before) {
+			box = before[n]
+		}
 		s.literal(`"`)
-		field := string(s.text())
+		box.Field = again(box.Field, s.text())
 		s.literal(`:"`)
-		b.Boxes = append(b.Boxes, Box{field, s.base64()})
+		box.Box = s.base64(box.Box)
+		b.Boxes = append(b.Boxes, box)
 	}
 	s.literal(`}`)
 	return b

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/qtccc/assent/domain"
 	"github.com/qtccc/assent/eventstore/cloudevent"
@@ -155,6 +156,35 @@ func FuzzParse(f *testing.F) {
 		require.True(t, jsontext.Value(b).IsValid())
 		if e, err := d.Event(); err == nil {
 			require.NotNil(t, e.Data)
+		}
+	})
+}
+
+// TestADocumentReadOverAnotherIsTheSame: nothing of the documents before, whole or cut
+// off, shows in the one that is read over them.
+func TestADocumentReadOverAnotherIsTheSame(t *testing.T) {
+	var all [][]byte
+	for _, s := range samples(t) {
+		doc, err := s.document(t).Append(nil)
+		require.NoError(t, err)
+		all = append(all, doc)
+	}
+	with := func(has string) *rapid.Generator[[]byte] {
+		return rapid.SampledFrom(slices.DeleteFunc(slices.Clone(all), func(b []byte) bool { return !strings.Contains(string(b), has) }))
+	}
+	decided, sealed, any := with(`,"decision":`), with(`,"sealed":`), with("")
+	rapid.Check(t, func(t *rapid.T) {
+		var d cloudevent.Document
+		for range rapid.IntRange(1, 50).Draw(t, "documents") {
+			b := rapid.OneOf(decided, decided, sealed, any).Draw(t, "document")
+			if rapid.Bool().Draw(t, "cut") {
+				require.Error(t, d.Parse(b[:rapid.IntRange(0, len(b)-1).Draw(t, "at")]))
+				continue
+			}
+			require.NoError(t, d.Parse(b))
+			fresh, err := cloudevent.Parse(b)
+			require.NoError(t, err)
+			require.Equal(t, fresh, &d)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -173,9 +174,10 @@ func (s *scanner) time() (t time.Time) {
 	return t
 }
 
-func (s *scanner) base64() []byte {
+// base64 is read into the memory of before, if that is large enough.
+func (s *scanner) base64(before []byte) []byte {
 	text := s.text()
-	b, err := base64.StdEncoding.Strict().AppendDecode(make([]byte, 0, base64.StdEncoding.DecodedLen(len(text))), text)
+	b, err := base64.StdEncoding.Strict().AppendDecode(slices.Grow(before[:0], base64.StdEncoding.DecodedLen(len(text))), text)
 	if err != nil {
 		s.fail("BASE64 (RFC 4648, section 4) is wanted before this")
 	}
