@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/bits-and-blooms/bloom/v3"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -19,6 +20,9 @@ const (
 	runSize = 1 << 20
 	// tableBlocks is how many blocks of the trail make a table: 3 MB.
 	tableBlocks = 8
+	// mostWritten is for how many facts the filter has room: 80 MB. Of more, it lets
+	// more look-ups through that find nothing.
+	mostWritten = 1 << 26
 )
 
 // A bulk is the way into a generation that is built as a whole. What is most of a
@@ -26,7 +30,8 @@ const (
 // commands, one an event, which nothing reads meanwhile), so it is written as whole
 // tables where Pebble would keep them in the end, instead of being sorted into
 // memory, flushed and merged. That takes a third of a rebuild's work away
-// (BenchmarkReplay).
+// (BenchmarkReplay). And since everything that is there was written through it, it
+// knows of most facts that they aren't: of nine look-ups eight find nothing.
 type bulk struct {
 	fs      vfs.FS
 	file    string // a table being written; nobody else's
@@ -35,14 +40,17 @@ type bulk struct {
 	byActor map[string][]answered
 	count   int // in byActor
 	full    []*block
+	written *bloom.BloomFilter // the keys of facts, but for ids of commands
 }
 
 // answered is a command's id, and the event that answered it.
 type answered struct{ hi, lo, seq uint64 }
 
-func newBulk(cfg *Config, dir string, o *pebble.Options, db *pebble.DB) *bulk {
+// newBulk is the way in for so many events.
+func newBulk(cfg *Config, dir string, o *pebble.Options, db *pebble.DB, events uint64) *bulk {
 	return &bulk{fs: cfg.fs, file: cfg.fs.PathJoin(dir, "new.sst"), writer: o.MakeWriterOptions(6, db.TableFormat()),
-		db: db, byActor: map[string][]answered{}}
+		db: db, byActor: map[string][]answered{},
+		written: bloom.NewWithEstimates(uint(min(events, mostWritten)), 0.01)}
 }
 
 // command takes a command's id.

@@ -292,7 +292,7 @@ func TestEveryWayInKeepsTheSameDocuments(t *testing.T) {
 	s := built(t, l)
 	require.NoError(t, Rebuild(t.Context(), l, s, nil))
 	bulky := built(t, l)
-	g, err := createGeneration(&bulky.cfg, bulky.dir, "g-000099", true)
+	g, err := createGeneration(&bulky.cfg, bulky.dir, "g-000099", fewEvents+1)
 	require.NoError(t, err)
 	require.NoError(t, run(t.Context(), l, view{fixed{g}, now}, g.apply, 1, uint64(len(l.messages)), nil))
 	require.NoError(t, g.finish())

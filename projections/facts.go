@@ -242,7 +242,7 @@ func (g *generation) life(k domain.Key) (version, bool, error) {
 func (g *generation) find(k domain.Key, n domain.Seq) (from domain.Seq, value []byte, done func() error, err error) {
 	var room [128]byte
 	key, ok := appendPrefix(room[:0], k)
-	if !ok {
+	if !ok || g.bulk != nil && k.Kind != domain.KindCommand && !g.bulk.written.Test(key) {
 		return 0, nil, nil, nil
 	}
 	// Most look-ups find nothing (a command's id), and the filter of the lowest

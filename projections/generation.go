@@ -53,10 +53,10 @@ type generation struct {
 	hash [32]byte // guarded by mu
 }
 
-// createGeneration makes an empty generation where there is nothing. Of a big one
-// nothing survives a crash before finish.
-func createGeneration(cfg *Config, dir, name string, big bool) (*generation, error) {
-	logs := newLogged(cfg.fs)
+// createGeneration makes an empty generation where there is nothing, for so many
+// events. Of a big one nothing survives a crash before finish.
+func createGeneration(cfg *Config, dir, name string, events uint64) (*generation, error) {
+	logs, big := newLogged(cfg.fs), events > fewEvents
 	o := options(cfg, logs, big)
 	o.ErrorIfExists = true
 	db, err := openPebble(cfg.fs.PathJoin(dir, name), o, logs)
@@ -69,7 +69,7 @@ func createGeneration(cfg *Config, dir, name string, big bool) (*generation, err
 	logs.open.Store(true)
 	g := &generation{name: name, db: db, logs: logs, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name))}
 	if big {
-		g.bulk = newBulk(cfg, cfg.fs.PathJoin(dir, name), o, db)
+		g.bulk = newBulk(cfg, cfg.fs.PathJoin(dir, name), o, db, events)
 	}
 	g.refs.Store(1)
 	return g, nil
@@ -302,6 +302,9 @@ func (g *generation) facts(b *pebble.Batch, e *Applied) error {
 		value, err := appendVersion(nil, v)
 		if err != nil {
 			return err
+		}
+		if g.bulk != nil && c.Key.Kind != domain.KindCommand {
+			g.bulk.written.Add(key)
 		}
 		if err := b.Set(appendSeq(key, v.From), value, nil); err != nil {
 			return err

@@ -163,7 +163,7 @@ func (s *Store) rebuild(ctx context.Context, log Reader, last uint64, progress f
 		}
 		err = closing(err, func() error { return s.cfg.fs.RemoveAll(s.path(name)) })
 	}()
-	if g, err = createGeneration(&s.cfg, s.dir, name, last > fewEvents); err != nil {
+	if g, err = createGeneration(&s.cfg, s.dir, name, last); err != nil {
 		return fmt.Errorf("projections: %w", err)
 	}
 	if err := run(ctx, log, view{fixed{g}, now}, g.apply, 1, last, progress); err != nil {

@@ -85,7 +85,7 @@ func TestABulkRebuildMakesTheSame(t *testing.T) {
 	l := some(t)
 	s := built(t, l)
 	want := digest(t, s)
-	g, err := createGeneration(&s.cfg, s.dir, "g-000099", true)
+	g, err := createGeneration(&s.cfg, s.dir, "g-000099", fewEvents+1)
 	require.NoError(t, err)
 	var told []uint64
 	require.NoError(t, run(t.Context(), l, view{fixed{g}, now}, g.apply, 1, uint64(len(l.messages)), func(done, total uint64) {
