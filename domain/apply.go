@@ -5,7 +5,7 @@ import "slices"
 // Apply says which facts an event changes; v is the view after the event before
 // it. It is pure: the same view and event give the same changes for ever.
 func Apply(v View, e *Event) []Change {
-	a := &applying{View: v, e: e}
+	a := &applying{View: v, e: e, changes: make([]Change, 0, 2)} // as many as an access usually makes
 	if e.Command != "" {
 		a.set(commandKey(e.Actor, e.Command), &Answered{})
 	}

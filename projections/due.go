@@ -134,7 +134,12 @@ type unwritten struct {
 }
 
 func (u *unwritten) clear() {
-	*u = unwritten{map[domain.Key]version{}, map[listKey][]domain.Key{}, map[domain.ID][]domain.Key{}}
+	if u.facts == nil {
+		*u = unwritten{map[domain.Key]version{}, map[listKey][]domain.Key{}, map[domain.ID][]domain.Key{}}
+	}
+	clear(u.facts)
+	clear(u.of)
+	clear(u.resting)
 }
 
 func (u *unwritten) set(k domain.Key, v version) {

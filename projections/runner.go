@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/qtccc/assent/domain"
@@ -81,7 +82,8 @@ const (
 	kept = 1 << 16
 )
 
-// A batch is events on their way from the stream into the models.
+// A batch is events on their way from the stream into the models. Once they are
+// applied others are read into its memory.
 type batch struct {
 	messages []eventstore.Message // Data of each is a part of one buffer
 	buf      []byte
@@ -102,11 +104,12 @@ func run(ctx context.Context, log Reader, base domain.View, apply func([]Applied
 		wg      sync.WaitGroup
 		work    = make(chan *batch)        // to the decoders
 		ordered = make(chan *batch, ahead) // to the one that applies
+		applied = make(chan *batch, ahead) // back to the one that reads
 	)
 	wg.Go(func() {
 		defer close(work)
 		defer close(ordered)
-		if err := read(ctx, log, from, last, work, ordered); err != nil {
+		if err := read(ctx, log, from, last, work, ordered, applied); err != nil {
 			cancel(err)
 		}
 	})
@@ -118,7 +121,7 @@ func run(ctx context.Context, log Reader, base domain.View, apply func([]Applied
 			}
 		})
 	}
-	err := applyAll(ctx, ordered, base, apply, from, last, progress)
+	err := applyAll(ctx, ordered, applied, base, apply, from, last, progress)
 	cancel(err)
 	for range ordered { // let the reader end
 	}
@@ -127,9 +130,18 @@ func run(ctx context.Context, log Reader, base domain.View, apply func([]Applied
 }
 
 // read cuts the stream into batches.
-func read(ctx context.Context, log Reader, from, last uint64, work, ordered chan<- *batch) error {
+func read(ctx context.Context, log Reader, from, last uint64, work, ordered chan<- *batch, applied <-chan *batch) error {
 	next := from
-	b := &batch{ready: make(chan struct{})}
+	empty := func() *batch {
+		select {
+		case b := <-applied:
+			*b = batch{messages: b.messages[:0], buf: b.buf[:0], applied: b.applied, ready: make(chan struct{})}
+			return b
+		default:
+			return &batch{messages: make([]eventstore.Message, 0, batchSize), buf: make([]byte, 0, batchSize*1024), ready: make(chan struct{})}
+		}
+	}
+	b := empty()
 	send := func() error {
 		select {
 		case ordered <- b:
@@ -137,7 +149,9 @@ func read(ctx context.Context, log Reader, from, last uint64, work, ordered chan
 			return context.Cause(ctx)
 		}
 		work <- b // the decoders always come
-		b = &batch{ready: make(chan struct{})}
+		if next <= last {
+			b = empty()
+		}
 		return nil
 	}
 	err := log.Read(ctx, from, last, func(m eventstore.Message) error {
@@ -145,10 +159,6 @@ func read(ctx context.Context, log Reader, from, last uint64, work, ordered chan
 			return fmt.Errorf("%w: message %d comes where %d is the next", ErrForeign, m.Seq, next)
 		}
 		next++
-		if b.messages == nil {
-			b.messages = make([]eventstore.Message, 0, batchSize)
-			b.buf = make([]byte, 0, batchSize*1024)
-		}
 		n := len(b.buf)
 		b.buf = append(b.buf, m.Data...)
 		m.Data = b.buf[n:len(b.buf):len(b.buf)]
@@ -169,7 +179,7 @@ func read(ctx context.Context, log Reader, from, last uint64, work, ordered chan
 
 // decode reads the documents and looks at what each says of itself.
 func (b *batch) decode() {
-	b.applied = make([]Applied, len(b.messages))
+	b.applied = slices.Grow(b.applied[:0], len(b.messages))[:len(b.messages)]
 	for i := range b.messages {
 		m := &b.messages[i]
 		a := &b.applied[i]
@@ -185,9 +195,12 @@ func (b *batch) decode() {
 	}
 }
 
-// read: nothing read is trusted.
-func (a *Applied) read(m *eventstore.Message) (err error) {
-	if a.Doc, err = cloudevent.Parse(m.Data); err != nil {
+// read: nothing read is trusted. What was read into a before is gone.
+func (a *Applied) read(m *eventstore.Message) error {
+	if a.Doc == nil {
+		a.Doc, a.Event = &cloudevent.Document{}, &domain.Event{}
+	}
+	if err := a.Doc.Parse(m.Data); err != nil {
 		return err
 	}
 	if a.Doc.Rules > domain.Rules {
@@ -199,12 +212,11 @@ func (a *Applied) read(m *eventstore.Message) (err error) {
 	if of := a.Doc.NATSSubject(); of != m.Subject {
 		return fmt.Errorf("it stands under the subject %s, and belongs under %s", m.Subject, of)
 	}
-	a.Event, err = a.Doc.Event()
-	return err
+	return a.Doc.EventIn(a.Event)
 }
 
 // applyAll applies the batches in order.
-func applyAll(ctx context.Context, ordered <-chan *batch, base domain.View, apply func([]Applied) error, from, last uint64, progress func(done, total uint64)) error {
+func applyAll(ctx context.Context, ordered <-chan *batch, applied chan<- *batch, base domain.View, apply func([]Applied) error, from, last uint64, progress func(done, total uint64)) error {
 	facts := NewOverlay(base, kept)
 	next := from
 	for b := range ordered {
@@ -230,6 +242,10 @@ func applyAll(ctx context.Context, ordered <-chan *batch, base domain.View, appl
 		}
 		next += uint64(len(b.applied))
 		facts.Clean(domain.Seq(next - 1))
+		select {
+		case applied <- b:
+		default:
+		}
 		if progress != nil {
 			progress(next-1, last)
 		}

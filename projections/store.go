@@ -32,12 +32,12 @@ type Config struct {
 
 // Applied is one event as it goes into the read models, decoded, with what it
 // changes. Changes are those that domain.Apply gave on the view after the event
-// before it.
+// before it. All of it is only read, and not after Apply.
 type Applied struct {
 	Doc     *cloudevent.Document
 	Event   *domain.Event
 	Changes []domain.Change
-	Message []byte   // byte for byte as the stream has it; only read, and not after Apply
+	Message []byte   // byte for byte as the stream has it
 	Hash    [32]byte // its SHA-256
 }
 
