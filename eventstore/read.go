@@ -16,8 +16,9 @@ import (
 const (
 	// few is how many messages are read one by one, without a consumer.
 	few = 16
-	// pull is how many messages are asked for at a time; two pulls are open.
-	pull = 1000
+	// pull is how many messages are asked for at a time; two pulls are open. More lie
+	// further away when they are looked at.
+	pull = 200
 	// pullBytes is how much they are together: what is read ahead is bounded by
 	// twice that.
 	pullBytes = 8 << 20

@@ -75,11 +75,12 @@ func stands(ctx context.Context, log Reader, pos, last uint64, hash [32]byte) (s
 const (
 	// batchSize is how many events are decoded by one worker, and applied in one
 	// batch.
-	batchSize = 512
-	// ahead is how many batches are read before they are applied: 4 MB.
-	ahead = 8
-	// kept is how many facts a replay keeps in memory.
-	kept = 1 << 16
+	batchSize = 256
+	// ahead is how many batches are read before they are applied: few, so that what
+	// was decoded is still near when it is.
+	ahead = 3
+	// kept is how many facts a replay keeps in memory: 80 MB.
+	kept = 1 << 18
 )
 
 // A batch is events on their way from the stream into the models. Once they are
