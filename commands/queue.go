@@ -6,6 +6,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/qtccc/assent/domain"
+	"github.com/qtccc/assent/eventstore/natsd"
 )
 
 // A job is one command on its way from the door to its answer. At each moment one
@@ -17,7 +18,7 @@ type job struct {
 
 	// Where the answer goes: to a subject that the server made, or to Do.
 	conn  *nats.Conn
-	reply string
+	reply natsd.Reply
 	done  chan *Answer // holds one
 
 	req      *Request         // never nil once the job is proven

@@ -49,6 +49,8 @@ type Config struct {
 	// durable too: nothing is answered before. After an error the answer is
 	// `unavailable`, and the same id sent again tells what became of it.
 	Copied func(seq uint64) error
+	// Replies are those of all doors of the ledger. Nil: of this one.
+	Replies *natsd.Replies
 	// Progress is told how far the store is while Open brings it up to date.
 	Progress func(done, total uint64)
 	// Say takes what an operator should know. Nil: nothing is said.
@@ -82,6 +84,9 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	if cfg.Waiting == 0 {
 		cfg.Waiting = 4096
+	}
+	if cfg.Replies == nil {
+		cfg.Replies = &natsd.Replies{}
 	}
 	if cfg.Say == nil {
 		cfg.Say = slog.New(slog.DiscardHandler)
@@ -153,10 +158,12 @@ func (s *Service) receive(nc *nats.Conn, m *nats.Msg) {
 		s.say.Warn("a command without a reply that the server made is dropped", "subject", m.Subject)
 		return
 	}
-	s.take(&job{
+	j := &job{
 		door: domain.ID(m.Subject[len(door):]), key: domain.PublicKey(natsd.Caller(m)),
-		body: m.Data, conn: nc, reply: m.Reply,
-	})
+		body: m.Data, conn: nc,
+	}
+	s.cfg.Replies.Open(&j.reply, m.Reply)
+	s.take(j)
 }
 
 // Do takes one command in without a door, proven by the holder of the key: what
@@ -244,8 +251,12 @@ func (j *job) respond(say *slog.Logger) {
 		j.done <- &j.answer
 		return
 	}
+	if !j.reply.Close() {
+		say.Warn("an answer is left out: the server gave its reply to another request; its caller sends it again", "actor", j.door, "command", j.req.ID)
+		return
+	}
 	// What fails here is the connection; the caller sends it again.
-	if err := j.conn.Publish(j.reply, j.answer.Append(make([]byte, 0, 512))); err != nil {
+	if err := j.conn.Publish(j.reply.Subject(), j.answer.Append(make([]byte, 0, 512))); err != nil {
 		say.Warn("an answer could not be sent", "actor", j.door, "command", j.req.ID, "err", err)
 	}
 }

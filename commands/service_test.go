@@ -196,6 +196,39 @@ func TestWhoReplacesItsOwnKeyIsAnswered(t *testing.T) {
 	require.Eventually(t, func() bool { return !nc.IsConnected() }, 5*time.Second, time.Millisecond)
 }
 
+// Where the server gave one reply to two requests, the answer to the earlier would be
+// told to whoever sent the later: it is left out, and what it is about stands.
+func TestTheAnswerToAnEarlierRequestIsNotToldToALaterOne(t *testing.T) {
+	var log *heldLog
+	l := newTestLedger(t, withHeldLog(&log))
+	nc, err := l.server.Ledger()
+	require.NoError(t, err)
+	const reply = "_R_.ledger.abcdef"
+	answers, err := nc.SubscribeSync(reply)
+	require.NoError(t, err)
+	come := func(actor domain.ID, id domain.UUID) []byte {
+		body := l.body(actor, id, "party.register", fmt.Sprintf(`{"party":"p-%s","category":"external","kind":"person","name":"Wu"}`, id))
+		l.svc.receive(nc, &nats.Msg{Subject: door + string(actor), Reply: reply, Data: body})
+		return body
+	}
+	earlier, later, next := newID(), newID(), newID()
+	release := log.hold()
+	body := come("clerk", earlier)
+	come("officer", later)
+	release()
+	requireAnswer := func(id domain.UUID) {
+		m, err := answers.NextMsg(5 * time.Second)
+		require.NoError(t, err)
+		a, err := ParseAnswer(m.Data)
+		require.NoError(t, err)
+		require.Equal(t, id, a.ID)
+	}
+	requireAnswer(later)
+	come("officer", next) // the reply is free again, and nothing else was answered before
+	requireAnswer(next)
+	require.Equal(t, earlier, l.send("clerk", body).ID)
+}
+
 // Read models that take no more events stop the ledger, with an alarm: what it
 // recorded stands.
 func TestReadModelsThatFailStopTheLedger(t *testing.T) {

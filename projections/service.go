@@ -53,6 +53,8 @@ type ServiceConfig struct {
 	// beyond it the answer is `unavailable`. 0: 512. One actor has 64 of them at
 	// most.
 	Open int
+	// Replies are those of all doors of the ledger. Nil: of this one.
+	Replies *natsd.Replies
 	// Logger takes what an operator should know. Nil: nothing is said.
 	Logger *slog.Logger
 }
@@ -87,6 +89,9 @@ func NewService(cfg ServiceConfig) *Service {
 	}
 	if cfg.Open == 0 {
 		cfg.Open = mostOpen
+	}
+	if cfg.Replies == nil {
+		cfg.Replies = &natsd.Replies{}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -140,18 +145,24 @@ func (s *Service) receive(m *nats.Msg) {
 		return
 	}
 	actor := domain.ID(strings.TrimPrefix(m.Subject, door))
+	reply := &natsd.Reply{}
+	s.cfg.Replies.Open(reply, m.Reply)
 	if !s.admit(actor) {
-		s.respond(m, refusal(unavailable("too many questions are open; ask again when some are answered")))
+		s.respond(m, reply, refusal(unavailable("too many questions are open; ask again when some are answered")))
 		return
 	}
 	go func() {
 		defer s.release(actor)
 		key := domain.PublicKey(natsd.Caller(m))
-		s.respond(m, s.Answer(s.ctx, actor, key, m.Data))
+		s.respond(m, reply, s.Answer(s.ctx, actor, key, m.Data))
 	}()
 }
 
-func (s *Service) respond(m *nats.Msg, answer []byte) {
+func (s *Service) respond(m *nats.Msg, reply *natsd.Reply, answer []byte) {
+	if !reply.Close() {
+		s.cfg.Logger.Warn("an answer is left out: the server gave its reply to another request; its caller asks again", "subject", m.Subject)
+		return
+	}
 	if err := m.Respond(answer); err != nil && s.ctx.Err() == nil {
 		s.cfg.Logger.Warn("an answer could not be sent", "err", err)
 	}

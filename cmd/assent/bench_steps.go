@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // machine says what is measured on, and what the law alone costs.
@@ -318,6 +320,7 @@ func (b *bench) rebuilds(ctx context.Context) error {
 		return errors.New("the raw stream is too short")
 	}
 	alone := func(do string) (*report, error) {
+		unix.Sync() // what was measured before isn't written while this is
 		h, err := hire(ctx, b.app.errs)
 		if err != nil {
 			return nil, err
@@ -326,7 +329,8 @@ func (b *bench) rebuilds(ctx context.Context) error {
 		return h.do(task{Do: do, Dir: b.ledger, Keys: b.keys, For: b.span})
 	}
 	rates := map[string][]float64{}
-	for range min(b.rounds, 3) {
+	for range min(b.rounds, 5) {
+		unix.Sync()
 		r, err := b.raw.do(task{Do: "raw consume"})
 		if err != nil {
 			return err

@@ -121,6 +121,8 @@ type service struct {
 	// by whoever served before in this process, after stop by this one.
 	atLeast uint64
 
+	replies natsd.Replies // of both doors
+
 	// What start made so far, nil where it didn't come to it.
 	nats      *natsd.Server
 	events    *eventstore.Log
@@ -302,7 +304,7 @@ func (s *service) openCommands(ctx context.Context) (err error) {
 	bar := showProgress("reading what is recorded", -1)
 	s.commands, err = commands.Open(ctx, commands.Config{
 		Ledger: s.home.card.Ledger, Log: s.events, Store: s.store, Ring: s.ring,
-		Added: s.added, Revoked: s.revoked, Say: s.log, Recorded: s.recordedEvent, Copied: s.copied(),
+		Added: s.added, Revoked: s.revoked, Say: s.log, Recorded: s.recordedEvent, Copied: s.copied(), Replies: &s.replies,
 		Progress: func(done, total uint64) { bar.set(int64(done), int64(total)) },
 	})
 	bar.done()
@@ -392,7 +394,7 @@ func (s *service) admit() error {
 	var err error
 	s.questions, err = projections.Serve(s.doors[1], projections.ServiceConfig{
 		Ledger: s.home.card.Ledger, Store: s.store, Log: s.events, Ring: s.ring, Latest: s.commands.Latest,
-		Alarms: s.allAlarms, Proof: s.proof, Logger: s.log,
+		Alarms: s.allAlarms, Proof: s.proof, Replies: &s.replies, Logger: s.log,
 	})
 	if err != nil {
 		return err
