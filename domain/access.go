@@ -64,6 +64,9 @@ func (c *AccessRequest) looked(a *applying, granted bool) {
 		return
 	}
 	for _, id := range [...]ID{c.Party, c.Bearer, c.Recipient} {
+		if id == "" {
+			continue
+		}
 		if p, _ := party(a, id); p != nil {
 			a.set(lookedKey(c.Client, c.Record, id), &Looked{Granted: granted, Time: a.e.Time})
 		}

@@ -70,8 +70,11 @@ func (a *applying) denied(c *AccessRequest, violation UUID) {
 		a.openViolation(violation, &Violation{Client: c.Client, Party: c.Party, Record: c.Record, State: Open})
 	}
 	for _, p := range [...]ID{c.Bearer, c.Recipient, c.BehalfOf} {
+		if p == "" {
+			continue
+		}
 		k := involvedKey(violation, p)
-		if known, _ := get[Involved](a, k); p != "" && known == nil {
+		if known, _ := get[Involved](a, k); known == nil {
 			a.set(k, &Involved{})
 		}
 	}
