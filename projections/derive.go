@@ -11,9 +11,9 @@ import (
 // A derivation derives one event anew, on the view of what was recorded before it.
 // What deciding took from outside history stands in the event, and is an input.
 type derivation struct {
-	view  domain.View
-	doc   *cloudevent.Document
-	event *domain.Event
+	view domain.View
+	doc  *cloudevent.Document
+	data domain.Data // the document's
 	// noAttempt says that the access which the event names is none of those before it.
 	noAttempt bool
 	out       domain.Outcome // what the law makes of it; zero where it didn't come to that
@@ -22,7 +22,7 @@ type derivation struct {
 // differs says how the event differs from what the keys and the law make of its
 // command, empty where it doesn't. Signed is asked whether a key made its signature.
 func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
-	d, e := r.doc, r.event
+	d := r.doc
 	if d.Rules > domain.Rules {
 		return fmt.Sprintf("it was made by version %d of the rules, and this program knows up to %d: use a later one", d.Rules, domain.Rules)
 	}
@@ -33,7 +33,7 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 	if d.Connection == "" && !signed(proof) {
 		return notItsKey(d.Actor)
 	}
-	out := domain.Decide(r.view, &domain.Command{ID: d.Command, Actor: d.Actor, Name: d.Name, Key: proof, Data: e.Data, NoAttempt: r.noAttempt, Observed: d.Observed}, d.Time, d.ID)
+	out := domain.Decide(r.view, &domain.Command{ID: d.Command, Actor: d.Actor, Name: d.Name, Key: proof, Data: r.data, NoAttempt: r.noAttempt, Observed: d.Observed}, d.Time, d.ID)
 	r.out = out
 	switch {
 	case out.Again != 0:
@@ -50,7 +50,7 @@ func (r *derivation) differs(signed func(domain.PublicKey) bool) string {
 		return "its decision is not the one that the law makes"
 	}
 	if d.Sealed != nil {
-		if of := domain.Seals(r.view, e.Data, out.Subject); of != d.Sealed.Of {
+		if of := domain.Seals(r.view, r.data, out.Subject); of != d.Sealed.Of {
 			return "its texts are sealed for " + d.Sealed.Of + ", and the law seals them for " + of
 		}
 	}
@@ -62,8 +62,8 @@ func notItsKey(actor domain.ID) string {
 }
 
 // attemptIn is the access that an event names (IV.4); empty where it names none.
-func attemptIn(e *domain.Event) domain.UUID {
-	if a, ok := e.Data.(*domain.InquiryAnswer); ok && e.Refusal == nil {
+func attemptIn(data domain.Data, refused *domain.Refusal) domain.UUID {
+	if a, ok := data.(*domain.InquiryAnswer); ok && refused == nil {
 		return a.Attempt
 	}
 	return ""
@@ -81,15 +81,15 @@ func told(r *domain.Refusal) string {
 // proof is the key that the event's actor proved itself by: of its connection, if it
 // is a gateway, else the one in force.
 func (r *derivation) proof() (key domain.PublicKey, why string) {
-	if open, ok := r.event.Data.(*domain.LedgerOpen); ok && r.event.Seq == 1 {
+	if open, ok := r.data.(*domain.LedgerOpen); ok && r.doc.Seq == 1 {
 		return open.Admin.PublicKey, ""
 	}
-	a, _ := fact[domain.Actor](r.view, domain.Key{Kind: domain.KindActor, C: string(r.event.Actor)})
+	a, _ := fact[domain.Actor](r.view, domain.Key{Kind: domain.KindActor, C: string(r.doc.Actor)})
 	switch {
 	case a == nil || a.Revoked:
-		return "", "its actor " + string(r.event.Actor) + " was not known, or its key not in force"
+		return "", "its actor " + string(r.doc.Actor) + " was not known, or its key not in force"
 	case r.doc.Connection != "" && a.Role != domain.Gateway:
-		return "", "a connection stands for " + string(r.event.Actor) + ", which is no gateway"
+		return "", "a connection stands for " + string(r.doc.Actor) + ", which is no gateway"
 	case r.doc.Connection != "":
 		return r.doc.Connection, ""
 	}

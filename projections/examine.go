@@ -120,6 +120,7 @@ type examination struct {
 	tasks    []func(*core) // for all cores, in no order
 	run      uint64        // the next one that is to be read
 	now      *latest       // after the last event that was taken in
+	event    domain.Event  // that one
 	cores    []core
 	time     time.Time
 	keys     map[domain.PublicKey]nkeys.KeyPair
@@ -223,7 +224,7 @@ type examinedEvent struct {
 	seq     uint64
 	message []byte
 	doc     cloudevent.Document
-	event   domain.Event
+	data    domain.Data
 	err     error // what is wrong with the message alone
 	// What was found ahead, on what is in seen; valid where ahead is.
 	ahead bool
@@ -266,7 +267,7 @@ func (e *examinedEvent) parse() error {
 		err = fmt.Errorf("it says that it is event %d", e.doc.Seq)
 	}
 	if err == nil {
-		err = e.doc.EventIn(&e.event)
+		e.data, err = e.doc.ParseData()
 	}
 	if err != nil {
 		return &Wrong{e.seq, err.Error()}
@@ -289,7 +290,7 @@ func (x *examination) ahead(bundles []bundle) {
 // here it is only said whose that must be.
 func (e *examinedEvent) derive(v domain.View, noAttempt bool) {
 	e.proof, e.key = "", nil
-	r := derivation{view: v, doc: &e.doc, event: &e.event, noAttempt: noAttempt}
+	r := derivation{view: v, doc: &e.doc, data: e.data, noAttempt: noAttempt}
 	e.why = r.differs(func(key domain.PublicKey) bool {
 		e.proof = key
 		return true
@@ -335,7 +336,7 @@ func (x *examination) fold(e *examinedEvent) error {
 	}
 	x.time = d.Time
 	if !e.ahead || e.seen.stale(x.now) {
-		id := attemptIn(&e.event)
+		id := attemptIn(e.data, d.Refusal)
 		e.derive(&x.now.own, id != "" && !x.accesses.have(id))
 	}
 	if e.why != "" {
@@ -348,7 +349,7 @@ func (x *examination) fold(e *examinedEvent) error {
 		}
 		x.Signatures++
 	}
-	x.take(d, &e.event)
+	x.take(d, e.data)
 	return nil
 }
 
@@ -364,7 +365,9 @@ func (x *examination) pair(k domain.PublicKey) (nkeys.KeyPair, error) {
 }
 
 // take counts an event and keeps what it changed.
-func (x *examination) take(d *cloudevent.Document, e *domain.Event) {
+func (x *examination) take(d *cloudevent.Document, data domain.Data) {
+	e := &x.event
+	d.EventWith(e, data)
 	x.now.record(e)
 	x.Events++
 	if e.Decision != nil {

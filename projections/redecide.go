@@ -179,8 +179,8 @@ func Redecided(cursor []byte) (done, of uint64, ok bool) {
 // rederive derives one event on the view of what was before it, nil where it is the
 // same.
 func (a *asking) rederive(before domain.View, d *cloudevent.Document, e *domain.Event) (*difference, error) {
-	r := derivation{view: before, doc: d, event: e}
-	if id := attemptIn(e); id != "" {
+	r := derivation{view: before, doc: d, data: e.Data}
+	if id := attemptIn(e.Data, e.Refusal); id != "" {
 		there, err := a.s.cfg.Store.attempt(id, d.Seq-1, func(from, to uint64, each func(message) error) error {
 			return a.s.read(a.ctx, from, to, each)
 		})

@@ -125,7 +125,7 @@ func TestAnotherLawIsNoticed(t *testing.T) {
 			e, err := d.Event()
 			require.NoError(t, err)
 			for _, kind := range append(kinds, 0) {
-				r := derivation{view: hidden{history.At(e.Seq - 1), kind}, doc: d, event: e}
+				r := derivation{view: hidden{history.At(e.Seq - 1), kind}, doc: d, data: e.Data}
 				if err := Guard(func() {
 					defer func() {
 						if p := recover(); p != nil {
@@ -266,7 +266,7 @@ func TestOtherRulesAreADifference(t *testing.T) {
 // there, or wasn't yet, is a difference, signed as it may be (IV.4).
 func TestAnAnswerNamesAnAccessBeforeIt(t *testing.T) {
 	answered := func(l *lawtest.Ledger) int {
-		return slices.IndexFunc(l.Events, func(e *domain.Event) bool { return attemptIn(e) != "" })
+		return slices.IndexFunc(l.Events, func(e *domain.Event) bool { return attemptIn(e.Data, e.Refusal) != "" })
 	}
 	var l *lawtest.Ledger
 	at := -1

@@ -105,14 +105,27 @@ func (d *Document) Event() (*domain.Event, error) {
 
 // EventIn makes of e what Event is.
 func (d *Document) EventIn(e *domain.Event) error {
+	data, err := d.ParseData()
+	if err == nil {
+		d.EventWith(e, data)
+	}
+	return err
+}
+
+// ParseData is what Data says, in the law's type for it.
+func (d *Document) ParseData() (domain.Data, error) {
 	data, fault := ParseData(d.Name, d.Data)
 	if fault != nil {
-		return fmt.Errorf("event %d (%s) holds no data of %s: %w", d.Seq, d.Type, d.Name, fault)
+		return nil, fmt.Errorf("event %d (%s) holds no data of %s: %w", d.Seq, d.Type, d.Name, fault)
 	}
+	return data, nil
+}
+
+// EventWith makes of e what Event is, with the data that ParseData gave.
+func (d *Document) EventWith(e *domain.Event, data domain.Data) {
 	*e = domain.Event{
 		Seq: domain.Seq(d.Seq), ID: d.ID, Type: d.Type, Subject: d.Subject, Time: d.Time,
 		Actor: d.Actor, Command: d.Command, Name: d.Name, Rules: d.Rules,
 		Data: data, Decision: d.Decision, Refusal: d.Refusal, Observed: d.Observed,
 	}
-	return nil
 }
