@@ -131,6 +131,9 @@ var harms = []harm{
 		require.NoError(t, os.Rename(blocks[1], blocks[0]))
 		require.NoError(t, os.Rename(blocks[0]+".x", blocks[1]))
 	}, `stream|event`},
+	{"a high bit of a sequence flipped", func(t *testing.T, l *running, _ *pair) {
+		rewrite(t, blocksOf(t, l)[0], func(b []byte) []byte { b[recordsOf(b)[20]+4+5] ^= 1; return b })
+	}, `block .* byte \d+`},
 	{"an event edited with its checksum", func(t *testing.T, l *running, _ *pair) {
 		forge(t, l, 50)
 	}, `event 50`},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/qtccc/assent/eventstore"
+	"github.com/qtccc/assent/eventstore/natsd"
 	"github.com/qtccc/assent/eventstore/notary"
 	"github.com/qtccc/assent/projections"
 )
@@ -118,8 +119,8 @@ func (s *service) readBack(ctx context.Context, last uint64) error {
 
 // differs says whether something is not what was recorded.
 func differs(err error) bool {
-	d := (*notary.Damage)(nil)
-	return errors.As(err, &d) || errors.Is(err, eventstore.ErrGap) || errors.Is(err, projections.ErrForeign)
+	d, b := (*notary.Damage)(nil), (*natsd.BlockDamage)(nil)
+	return errors.As(err, &d) || errors.As(err, &b) || errors.Is(err, eventstore.ErrGap) || errors.Is(err, projections.ErrForeign)
 }
 
 // mendable says with a difference what mends it.

@@ -30,6 +30,13 @@ const (
 // run scrubs until the context ends, or something is not what was recorded.
 func (c *scrub) run(ctx context.Context) {
 	for ctx.Err() == nil {
+		switch err := c.s.nats.CheckBlocks(ctx); {
+		case err != nil && differs(err):
+			c.s.report(err)
+			return
+		case err != nil && ctx.Err() == nil:
+			c.s.log.Warn("the blocks of the stream can't be looked through; the scrub reads them", "err", err)
+		}
 		size := c.s.notary.Size()
 		c.of.Store(size)
 		c.done.Store(0)

@@ -214,6 +214,10 @@ func (s *service) openRing(context.Context) error {
 // and whoever waits is to hear of it within 5 s.
 const ackWithin = 3 * time.Second
 
+// checkFor is for how long a start looks through the stream's blocks, some 500,000 events
+// of them, before the server may read any; each round of the scrub begins with them all.
+const checkFor = 300 * time.Millisecond
+
 // openEvents starts the server, its port closed, and opens the stream, or makes it
 // where the ledger is being made: step 7 of doc.go.
 func (s *service) openEvents(ctx context.Context) (err error) {
@@ -243,7 +247,7 @@ func (s *service) openEvents(ctx context.Context) (err error) {
 	}
 	s.gate = newGatekeeper()
 	s.nats, err = natsd.Start(ctx, natsd.Config{
-		StoreDir: h.path("nats"), Name: string(h.card.Ledger), Listen: s.listen, Hold: true, LetIn: s.gate.letIn, Log: s.log,
+		StoreDir: h.path("nats"), Name: string(h.card.Ledger), Listen: s.listen, Hold: true, LetIn: s.gate.letIn, CheckFor: checkFor, Log: s.log,
 	})
 	if err != nil {
 		return fmt.Errorf("open the ledger's events: %w", err)

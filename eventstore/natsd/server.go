@@ -45,6 +45,9 @@ type Config struct {
 	// do then. It is asked once a connection, after the key was proven, from
 	// many goroutines. Nil lets nobody in.
 	LetIn func(publicKey string) (Grant, bool)
+	// CheckFor is for how long the blocks of the stream are looked through before the
+	// server reads any, the newest first. 0: all of them.
+	CheckFor time.Duration
 	// Log takes what the server has to say: errors, warnings, and at debug level
 	// its notices. Nil: nothing is said.
 	Log *slog.Logger
@@ -59,7 +62,8 @@ type Server struct {
 	lock  *os.File
 	own   nkeys.KeyPair // proves the ledger's own connections; never leaves the process
 
-	asked bool // whether Config.Listen asks for a port; set once
+	storeDir string
+	asked    bool // whether Config.Listen asks for a port; set once
 
 	mu       sync.Mutex
 	conns    []*nats.Conn // guarded by mu; nil after Stop
@@ -68,8 +72,8 @@ type Server struct {
 }
 
 // Start opens the store and returns when the server is ready, its streams
-// recovered whole and, unless Config.Hold, its port open; or it returns an error
-// and leaves nothing running. It always syncs every write before it is
+// recovered whole and, unless Config.Hold, its port open; or it returns an error, a
+// *BlockDamage among them, and leaves nothing running. It always syncs every write before it is
 // acknowledged.
 func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if cfg.StoreDir == "" || cfg.Name == "" {
@@ -83,12 +87,15 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{lock: lock, voice: newVoice(cfg.Log), asked: cfg.Listen != ""}
+	s := &Server{lock: lock, storeDir: cfg.StoreDir, voice: newVoice(cfg.Log), asked: cfg.Listen != ""}
 	defer func() {
 		if err != nil {
 			s.Stop()
 		}
 	}()
+	if err := checkBlocks(ctx, cfg.StoreDir, cfg.CheckFor); err != nil {
+		return nil, err
+	}
 	if s.own, err = nkeys.CreateUser(); err != nil {
 		return nil, fmt.Errorf("natsd: make the ledger's own key: %w", err)
 	}
