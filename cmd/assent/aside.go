@@ -152,7 +152,7 @@ func (h *home) renew(changed []string) error {
 // which it makes that anew. Where an append failed, it may remember one that isn't there,
 // and would take its number for used (TestAnIndexThatIsAheadIsDroppedWithWhatFailed).
 func (h *home) dropIndex() error {
-	indexes, err := filepath.Glob(h.path("nats/jetstream/*/streams/*/msgs/index.db"))
+	indexes, err := below(h.data, "nats/jetstream/*/streams/*/msgs/index.db")
 	for _, index := range indexes {
 		err = errors.Join(err, os.Remove(index))
 	}
@@ -161,7 +161,7 @@ func (h *home) dropIndex() error {
 
 // durables are the digests of the files of each durable, by its name.
 func (h *home) durables() (map[string]string, error) {
-	dirs, err := filepath.Glob(h.path("nats/jetstream/*/streams/*/obs/*"))
+	dirs, err := below(h.data, "nats/jetstream/*/streams/*/obs/*")
 	if err != nil {
 		return nil, err
 	}
@@ -237,4 +237,14 @@ func byNumber(a, b string) int {
 		return len(a) - len(b)
 	}
 	return strings.Compare(a, b)
+}
+
+// below is what lies in a directory under names of the pattern, whatever the directory's
+// own name has in it.
+func below(dir, pattern string) ([]string, error) {
+	paths, err := fs.Glob(os.DirFS(dir), pattern)
+	for i := range paths {
+		paths[i] = filepath.Join(dir, filepath.FromSlash(paths[i]))
+	}
+	return paths, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -64,4 +65,27 @@ func TestAnIndexThatIsAheadIsDroppedWithWhatFailed(t *testing.T) {
 	_, err = start(h, 8)
 	require.ErrorContains(t, err, "the stream: it ends at event 7, and event 8 was acknowledged")
 	require.ErrorContains(t, err, "assent repair")
+}
+
+// What stands in brackets is a pattern to a shell, and to nothing here: the ledger is
+// looked after in a directory of any name.
+func TestADirectorysNameIsNoPattern(t *testing.T) {
+	r := &running{bin: binary(t), data: filepath.Join(t.TempDir(), "agency [2026] *", "ledger")}
+	require.NoError(t, os.MkdirAll(filepath.Dir(r.data), 0o700))
+	r.start(t)
+	require.NoError(t, r.signal(syscall.SIGTERM))
+	h, err := findHome(r.data, "")
+	require.NoError(t, err)
+	digests, err := h.durables()
+	require.NoError(t, err)
+	require.Contains(t, digests, "jetstream/LEDGER/streams/LEDGER/obs/subscriber")
+	require.NoError(t, h.dropIndex())
+	require.NoFileExists(t, h.path(filepath.Join(blockDir, "index.db")))
+	names, _ := (&app{data: r.data}).completeIdentity(nil, nil, "")
+	require.Contains(t, names, "subscriber")
+
+	rewrite(t, filepath.Join(r.data, blockDir, "1.blk"), func(b []byte) []byte { b[recordsOf(b)[2]+4+6] ^= 4; return b })
+	said, started := r.tryStart(t)
+	require.False(t, started)
+	require.Contains(t, said, "is damaged at byte")
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -123,7 +122,7 @@ func (a *app) completeIdentity(*cobra.Command, []string, string) ([]string, cobr
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	files, _ := filepath.Glob(h.identity("*"))
+	files, _ := below(h.keys, "identities/*.nk")
 	for i := range files {
 		files[i] = actorOf(files[i])
 	}

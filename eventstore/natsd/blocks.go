@@ -44,9 +44,12 @@ const (
 
 // blocks are the blocks of all streams in a store, the newest first.
 func blocks(storeDir string) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(storeDir, "jetstream/*/streams/*/msgs/*.blk"))
+	paths, err := fs.Glob(os.DirFS(storeDir), "jetstream/*/streams/*/msgs/*.blk")
 	if err != nil {
 		return nil, err
+	}
+	for i, path := range paths {
+		paths[i] = filepath.Join(storeDir, filepath.FromSlash(path))
 	}
 	number := func(path string) int {
 		n, _ := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), ".blk"))
