@@ -64,11 +64,12 @@ const (
 	signedOfTask = 4
 )
 
-// examine takes a bundle for each core at a time, in two steps. First each access of them is decided
-// on what was known before them all, on all cores. Then one goroutine takes all events in,
-// one after the other: what is no access, or asked what was changed meanwhile, is decided
-// there. Beside it the signatures of the bundles before are looked at, the next ones are
-// parsed, and those after them read.
+// examine takes a bundle for each core at a time, in two steps: of more, what is known of
+// the clients lies further away when it is asked for. First each access of them is
+// decided on what was known before them all, on all cores. Then one goroutine takes all
+// events in, one after the other: what is no access, or asked what was changed meanwhile,
+// is decided there. Beside it the signatures of the bundles before are looked at, the
+// next ones are parsed, and those after them read.
 func examine(ctx context.Context, source Bundled, signatures bool, progress func(done uint64)) (*Examined, error) {
 	cores := runtime.GOMAXPROCS(0)
 	x := &examination{source: source, now: newLatest(), cores: make([]core, cores), keys: map[domain.PublicKey]nkeys.KeyPair{}, firstWrong: math.MaxUint64}
@@ -118,7 +119,7 @@ type examination struct {
 	Examined
 	source   Bundled
 	tasks    []func(*core) // for all cores, in no order
-	run      uint64        // the next one that is to be read
+	next     uint64        // the bundle that is to be read next
 	now      *latest       // after the last event that was taken in
 	event    domain.Event  // that one
 	cores    []core
@@ -233,12 +234,12 @@ type examinedEvent struct {
 
 // load has the next bundles read.
 func (x *examination) load(into *[]bundle) {
-	bundles := (*into)[:min(uint64(cap(*into)), x.source.Bundles()-x.run)]
+	bundles := (*into)[:min(uint64(cap(*into)), x.source.Bundles()-x.next)]
 	for i := range bundles {
 		r := &bundles[i]
-		r.n = x.run
+		r.n = x.next
 		x.tasks = append(x.tasks, func(*core) { r.load(x.source) })
-		x.run++
+		x.next++
 	}
 	*into = bundles
 }

@@ -266,6 +266,37 @@ func TestAnAnswerWaitsForWhatTheAskerHasSeen(t *testing.T) {
 	require.Equal(t, domain.Unavailable, b.askWith(ctx, b.service, "auditor", `{"ask":"clients","after":9}`).Error.Code)
 }
 
+// Where the server gave one reply to two requests, the answer to the earlier question,
+// which may be personal, would be told to whoever asked the later.
+func TestTheAnswerToAnEarlierQuestionIsNotToldToALaterOne(t *testing.T) {
+	b := newBook(t)
+	s := serve(t, b, b.config())
+	const reply = "_R_.ledger.abcdef"
+	answers, err := b.nc.SubscribeSync(reply)
+	require.NoError(t, err)
+	for range cap(s.running) { // both wait for their turn
+		s.running <- struct{}{}
+	}
+	for range 2 {
+		s.receive(&nats.Msg{Subject: door + "auditor", Reply: reply, Data: []byte(`{"ask":"status"}`), Sub: s.sub})
+	}
+	for range cap(s.running) {
+		<-s.running
+	}
+	require.Eventually(t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.all == 0
+	}, 5*time.Second, time.Millisecond)
+	require.NoError(t, b.nc.Publish(reply, []byte("nothing more")))
+	m, err := answers.NextMsg(5 * time.Second)
+	require.NoError(t, err)
+	require.NotEqual(t, "nothing more", string(m.Data))
+	m, err = answers.NextMsg(5 * time.Second)
+	require.NoError(t, err)
+	require.Equal(t, "nothing more", string(m.Data))
+}
+
 // A service that is closed has ended what was waiting, and waited for it.
 func TestCloseEndsWhatWaits(t *testing.T) {
 	b := newBook(t)

@@ -67,6 +67,25 @@ func TestAnIndexThatIsAheadIsDroppedWithWhatFailed(t *testing.T) {
 	require.ErrorContains(t, err, "assent repair")
 }
 
+// A disk loses what nobody reads: the scrub comes upon a flipped sequence before the
+// server does, and the service ends.
+func TestTheScrubFindsAFlippedSequence(t *testing.T) {
+	r := &running{bin: binary(t), data: filepath.Join(t.TempDir(), "ledger")}
+	r.start(t)
+	require.NoError(t, r.signal(syscall.SIGTERM))
+	h, err := findHome(r.data, "")
+	require.NoError(t, err)
+	s := quietService(t, h)
+	s.ending = make(chan error, 1)
+	defer s.stop()
+	require.NoError(t, s.start(t.Context(), plan{}))
+	rewrite(t, filepath.Join(r.data, blockDir, "1.blk"), func(b []byte) []byte { b[recordsOf(b)[2]+4+6] ^= 4; return b })
+	s.scrub.run(t.Context())
+	why := <-s.ending
+	require.ErrorContains(t, mendable(why), "1.blk of the stream is damaged at byte")
+	require.ErrorContains(t, mendable(why), "run `assent repair`")
+}
+
 // What stands in brackets is a pattern to a shell, and to nothing here: the ledger is
 // looked after in a directory of any name.
 func TestADirectorysNameIsNoPattern(t *testing.T) {
