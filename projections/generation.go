@@ -54,10 +54,10 @@ type generation struct {
 }
 
 // createGeneration makes an empty generation where there is nothing, for so many
-// events. Of a big one nothing survives a crash before finish.
+// events. None survives a crash before finish.
 func createGeneration(cfg *Config, dir, name string, events uint64) (*generation, error) {
-	logs, big := newLogged(cfg.fs), events > fewEvents
-	o := options(cfg, logs, big)
+	logs := newLogged(cfg.fs)
+	o := options(cfg, logs)
 	o.ErrorIfExists = true
 	db, err := openPebble(cfg.fs.PathJoin(dir, name), o, logs)
 	if err != nil {
@@ -68,7 +68,7 @@ func createGeneration(cfg *Config, dir, name string, events uint64) (*generation
 	}
 	logs.open.Store(true)
 	g := &generation{name: name, db: db, logs: logs, documents: newDocuments(cfg, cfg.fs.PathJoin(dir, name))}
-	if big {
+	if events > 0 {
 		g.bulk = newBulk(cfg, cfg.fs.PathJoin(dir, name), o, db, events)
 	}
 	g.refs.Store(1)
@@ -78,7 +78,7 @@ func createGeneration(cfg *Config, dir, name string, events uint64) (*generation
 // openGeneration opens one that is there and whole.
 func openGeneration(cfg *Config, dir, name string) (_ *generation, err error) {
 	logs := newLogged(cfg.fs)
-	o := options(cfg, logs, false)
+	o := options(cfg, logs)
 	o.ErrorIfNotExists = true
 	db, err := openPebble(cfg.fs.PathJoin(dir, name), o, logs)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // options are Pebble's. What is written is synced when its log or a table is
 // closed, not at a commit: after a crash the stream is read on from there.
-func options(cfg *Config, logs *logged, bulk bool) *pebble.Options {
+func options(cfg *Config, logs *logged) *pebble.Options {
 	o := &pebble.Options{
 		FS:                 logs,
 		FormatMajorVersion: pebble.FormatNewest,
@@ -30,11 +30,6 @@ func options(cfg *Config, logs *logged, bulk bool) *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-	}
-	if bulk {
-		o.DisableWAL = true
-		o.MemTableStopWritesThreshold = 3
-		o.L0StopWritesThreshold = 64
 	}
 	o.EnsureDefaults()
 	return o

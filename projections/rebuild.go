@@ -127,15 +127,16 @@ func (s *Store) condemn() {
 // Rebuild builds all models anew from the first event on, beside those that are
 // there, which answer as long, and swaps them in once they are whole. In order:
 //
-//  1. a generation with a new name is made, without a log and with large tables
+//  1. a generation with a new name is made
 //  2. all events are applied to it
-//  3. it is flushed and closed: all of it is on disk, but the documents, which the
-//     operating system writes when it likes
-//  4. it is opened as it will be used
-//  5. `current` is replaced (written, synced, renamed, the directory synced)
-//  6. it answers, and the old generation is removed
+//  3. it is flushed: all of it is on disk, but the documents, which the operating
+//     system writes when it likes
+//  4. `current` is replaced (written, synced, renamed, the directory synced)
+//  5. it answers, and the old generation is removed
 //
-// A crash before 5 leaves the old generation, one after it the new one, and the next
+// It isn't closed and opened again meanwhile: both would wait for what Pebble has
+// begun to merge, most of a second. A crash before 4 leaves the old generation, one
+// after it the new one, and the next
 // OpenStore removes the other (TestACrashAtAnyMomentOfARebuildIsHarmless).
 func Rebuild(ctx context.Context, log Reader, store *Store, progress func(done, total uint64)) error {
 	last, err := log.Last(ctx)
@@ -145,15 +146,12 @@ func Rebuild(ctx context.Context, log Reader, store *Store, progress func(done, 
 	return store.rebuild(ctx, log, last, progress)
 }
 
-// fewEvents is up to how many events a rebuild isn't worth two openings of Pebble.
-const fewEvents = 20_000
-
 func (s *Store) rebuild(ctx context.Context, log Reader, last uint64, progress func(done, total uint64)) (err error) {
 	name, err := s.next()
 	if err != nil {
 		return err
 	}
-	var g *generation // nil: closed
+	var g *generation
 	defer func() {
 		if err == nil {
 			return
@@ -169,18 +167,8 @@ func (s *Store) rebuild(ctx context.Context, log Reader, last uint64, progress f
 	if err := run(ctx, log, view{fixed{g}, now}, g.apply, 1, last, progress); err != nil {
 		return err
 	}
-	if g.bulk != nil {
-		if err := g.finish(); err != nil {
-			return fmt.Errorf("projections: %w", err)
-		}
-		whole := g
-		g = nil
-		if err := whole.leave(); err != nil {
-			return fmt.Errorf("projections: %w", err)
-		}
-		if g, err = openGeneration(&s.cfg, s.dir, name); err != nil {
-			return fmt.Errorf("projections: %w", err)
-		}
+	if err := g.finish(); err != nil {
+		return fmt.Errorf("projections: %w", err)
 	}
 	if err := s.point(name); err != nil {
 		return fmt.Errorf("projections: swap the read models: %w", err)
@@ -194,8 +182,12 @@ func (s *Store) rebuild(ctx context.Context, log Reader, last uint64, progress f
 	return nil
 }
 
-// finish writes what a big generation kept in memory.
+// finish puts on disk what was applied in bulk; from then on events are taken as they
+// come.
 func (g *generation) finish() error {
+	if g.bulk == nil {
+		return nil
+	}
 	if err := g.bulk.commands(); err != nil {
 		return err
 	}
@@ -210,5 +202,6 @@ func (g *generation) finish() error {
 	if err := g.db.Flush(); err != nil {
 		return err
 	}
+	g.bulk = nil
 	return g.logs.failed()
 }

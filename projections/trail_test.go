@@ -57,8 +57,15 @@ func (p *plain) seqAt(t time.Time) uint64 {
 }
 
 // Every conjunction of filters, from every cursor, gives what looking at every event
-// gives, in open and full blocks, before and after a start.
+// gives, in open and full blocks, before and after a start, however many events were
+// applied in bulk.
 func TestTrailFindsWhatLookingAtEveryEventFinds(t *testing.T) {
+	for _, bulk := range []domain.Seq{0, blockSize - 1, blockSize, blockSize + 3000} {
+		t.Run(fmt.Sprint(bulk), func(t *testing.T) { trailFindsWhatLookingFinds(t, bulk) })
+	}
+}
+
+func trailFindsWhatLookingFinds(t *testing.T, bulk domain.Seq) {
 	const events = 2*blockSize + 700
 	var (
 		r     = rand.New(rand.NewPCG(1, 2))
@@ -68,9 +75,15 @@ func TestTrailFindsWhatLookingAtEveryEventFinds(t *testing.T) {
 		clock int64
 	)
 	of := func(what string, n int) domain.ID { return domain.ID(fmt.Sprint(what, r.IntN(n))) }
+	if bulk > 0 {
+		g, err := createGeneration(&s.cfg, s.dir, "g-000002", uint64(bulk))
+		require.NoError(t, err)
+		require.NoError(t, s.point("g-000002"))
+		require.NoError(t, s.swap(g))
+	}
 	for seq := domain.Seq(1); seq <= events; {
 		var batch []Applied
-		for n := r.IntN(900) + 1; len(batch) < n && seq <= events; seq++ {
+		for n := r.IntN(900) + 1; len(batch) < n && seq <= events && (len(batch) == 0 || seq != bulk+1); seq++ {
 			clock += r.Int64N(3)
 			if r.IntN(9000) == 0 {
 				clock -= 5000
@@ -87,6 +100,9 @@ func TestTrailFindsWhatLookingAtEveryEventFinds(t *testing.T) {
 			batch = append(batch, Applied{Event: e})
 		}
 		require.NoError(t, s.Apply(batch))
+		if seq == bulk+1 {
+			require.NoError(t, s.gen.Load().finish())
+		}
 	}
 	ask := func(s *Store) {
 		for range 400 {
