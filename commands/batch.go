@@ -7,16 +7,13 @@ import (
 )
 
 // How events are sent to be recorded. A single append is one sync of the disk; a
-// batch is four, however large, and about 1 ms (docs/performance.md). So few events
+// batch costs as much as four of them where it is staged in memory, and else as
+// fourteen, however large it is (docs/performance.md). So few events
 // go one by one as they come, each without waiting for the one before. Where more
 // wait, a batch pays: a handful of callers are waited for until all have come again,
 // so that one batch has them all; many make two batches, of which one is filled while
 // the other is being synced.
 const (
-	// few is up to how many single appends are on their way at a time.
-	few = 18
-	// calm is from how few events on a batch is more than they are worth.
-	calm = 6
 	// quiet is after how many rounds of so few the batches end.
 	quiet = 3
 	// handful is up to how many callers are waited for.
@@ -30,6 +27,17 @@ const (
 	// with it a batch.
 	mostEvents = 1000
 	mostBytes  = 4 << 20
+)
+
+// A price is what a batch costs, told by when it pays.
+type price struct {
+	few  int // up to how many single appends are on their way at a time
+	calm int // from how few events on a batch is more than they are worth
+}
+
+var (
+	stagedOnDisk   = price{few: 18, calm: 6}
+	stagedInMemory = price{few: 4, calm: 3}
 )
 
 // A group is what is appended together, and the commands that are answered when it
@@ -62,7 +70,7 @@ func (w *writer) send() {
 		return
 	}
 	singles, batches := int(w.singles.Load()), int(w.batches.Load())
-	if !w.bulk && singles+w.events > few {
+	if !w.bulk && singles+w.events > w.price.few {
 		w.bulk, w.quiet, w.crowd, w.sent = true, 0, singles+w.events, [2]int{singles, 0}
 	}
 	idle := singles+batches == 0
@@ -78,7 +86,7 @@ func (w *writer) send() {
 	case w.crowd > handful && (batches >= mostBatches || !idle && w.events < min(max(w.sent[0], w.sent[1]), mostEvents)):
 		// A batch costs the same however small, so it waits for those to come again
 		// whom the one before the last answered, or for all to be done.
-	case w.events > calm:
+	case w.events > w.price.calm:
 		w.sent, w.quiet = [2]int{w.events, w.sent[0]}, 0
 		if w.crowd = w.events; !idle {
 			w.crowd += w.sent[1]

@@ -126,7 +126,9 @@ func (l *testLedger) open() {
 	if l.blind {
 		ring = nil
 	}
-	cfg := Config{Ledger: theLedger, Log: l.log, Store: l.store, Ring: ring, Clock: l.clock, Say: say,
+	staged, err := l.server.StageInMemory()
+	require.NoError(l, err)
+	cfg := Config{Ledger: theLedger, Log: l.log, Store: l.store, Ring: ring, Clock: l.clock, Say: say, InMemory: staged != "",
 		Revoked: func(_ domain.ID, key domain.PublicKey) { l.server.Disconnect(string(key)) }}
 	if l.wrap != nil {
 		cfg.Log = l.wrap(l.log)

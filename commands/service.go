@@ -49,6 +49,9 @@ type Config struct {
 	// durable too: nothing is answered before. After an error the answer is
 	// `unavailable`, and the same id sent again tells what became of it.
 	Copied func(seq uint64) error
+	// InMemory says that the server stages batches in memory, which makes them worth
+	// while for fewer callers. It is no more than a price.
+	InMemory bool
 	// Replies are those of all doors of the ledger. Nil: of this one.
 	Replies *natsd.Replies
 	// Progress is told how far the store is while Open brings it up to date.
@@ -108,7 +111,10 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 		retries: newRetries(cfg.Log, cfg.Store, cfg.Ring, s.say), identity: s.told,
 		known: known, overlay: projections.NewOverlay(known, cachedFacts), seq: last,
 		began: time.Now(), lingering: time.NewTimer(time.Hour), told: cfg.Recorded, copied: cfg.Copied,
-		inflight: make(chan *group, 64), returned: make(chan []*group, 1),
+		inflight: make(chan *group, 64), returned: make(chan []*group, 1), price: stagedOnDisk,
+	}
+	if cfg.InMemory {
+		s.w.price = stagedInMemory
 	}
 	s.w.latest.Store(last)
 	running, stop := context.WithCancel(context.Background())

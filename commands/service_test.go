@@ -254,8 +254,14 @@ func TestReadModelsThatFailStopTheLedger(t *testing.T) {
 }
 
 func TestFewGoOneByOneAndManyTogether(t *testing.T) {
+	t.Run("staged in memory", func(t *testing.T) { fewGoOneByOne(t, true, stagedInMemory.few) })
+	t.Run("staged on disk", func(t *testing.T) { fewGoOneByOne(t, false, stagedOnDisk.few) })
+}
+
+func fewGoOneByOne(t *testing.T, inMemory bool, few int) {
 	var log *countingLog
 	l := newTestLedger(t)
+	l.change = func(cfg *Config) { cfg.InMemory = inMemory }
 	reopen(l, func(real *eventstore.Log) Log {
 		log = &countingLog{Log: real}
 		return log
@@ -293,8 +299,8 @@ func TestHalfIsWrittenWhileHalfIsAnswered(t *testing.T) {
 	} {
 		require.Equal(t, c.now, share(c.wait, c.onTheirWay), "%d wait, %d are on their way", c.wait, c.onTheirWay)
 	}
-	for wait := 1; wait <= few; wait++ {
-		for flying := 0; wait+flying <= few; flying++ {
+	for wait := 1; wait <= stagedOnDisk.few; wait++ {
+		for flying := 0; wait+flying <= stagedOnDisk.few; flying++ {
 			require.Positive(t, share(wait, flying))
 			require.LessOrEqual(t, share(wait, flying), wait)
 		}

@@ -32,6 +32,7 @@ type writer struct {
 	identity func(*notice) // tells whom it concerns
 	told     func(seq uint64, message []byte)
 	copied   func(seq uint64) error
+	price    price // of a batch
 
 	// The writer's goroutine owns these.
 	known   *projections.Lookups // what overlay lies over

@@ -41,8 +41,8 @@ func (a *attempt) end() Seq { return a.after + uint64(a.count) }
 // AckWithin at the latest. Appends may be in flight one behind the other, each
 // naming as after where the one before it ends. When one fails, so do those behind
 // it, though it was recorded perhaps (ErrUnknown): doc.go has what the caller does
-// then. One entry is a plain publish and costs the server one sync, more are a
-// batch and cost four, however many.
+// then. One entry is a plain publish and costs the server one sync; more are a
+// batch, which costs as much as several of them, however many it has.
 //
 // Data is the server's until the Ack is done.
 func (l *Log) Append(after Seq, entries []Entry) *Ack {

@@ -72,6 +72,12 @@ func AckWithin(d time.Duration) Option {
 
 const ackWithin = 5 * time.Second
 
+// Restage says what is called when a batch isn't recorded though Settle tried it again:
+// what it is staged in may be gone, or full.
+func Restage(otherwise func()) Option {
+	return func(l *Log) { l.restage = otherwise }
+}
+
 // A Log is the stream as one writer and any number of readers see it. Append and
 // Settle are for one goroutine, all else is for any.
 type Log struct {
@@ -81,6 +87,7 @@ type Log struct {
 	within  time.Duration
 	publish func(*nats.Msg) error // nc.PublishMsg; a test may lose what it likes
 	check   func(Message) error   // Check's; nil: what is read is believed
+	restage func()                // nil: nothing can be done about it
 	inbox   string                // acknowledgements come to inbox ‖ token of the append
 	ids     string                // message and batch ids begin so
 	acks    *nats.Subscription

@@ -60,6 +60,8 @@ func (l *Log) settle(ctx context.Context, after Seq, entries []Entry) error {
 			return err
 		case l.nc.IsClosed():
 			return fmt.Errorf("%w: %w", ErrUnknown, nats.ErrConnectionClosed)
+		case len(entries) > 1 && l.restage != nil:
+			l.restage()
 		}
 		select {
 		case <-ctx.Done():

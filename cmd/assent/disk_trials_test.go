@@ -81,6 +81,7 @@ func TestPowerCutsLoseNothing(t *testing.T) {
 			wg.Go(func() { logs[i] = append(logs[i], call(t, c, fmt.Sprintf("%d-%d", round, i), stop)...) })
 		}
 		<-time.After(*powered + time.Duration(round%7*50)*time.Millisecond)
+		staged := linkedFrom(t, r.data)
 		cutAt = append(cutAt, time.Now())
 		d.cut(t)
 		<-time.After(100 * time.Millisecond)
@@ -89,6 +90,9 @@ func TestPowerCutsLoseNothing(t *testing.T) {
 		wg.Wait()
 		if said := r.stderr.String(); strings.Contains(said, "it is known what was recorded") {
 			t.Logf("round %d: the service went on after the cut: %s", round, said)
+		}
+		for _, dir := range staged {
+			require.NoError(t, os.RemoveAll(dir))
 		}
 		d.unmount(t)
 		d.mount(t)

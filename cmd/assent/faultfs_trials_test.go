@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ import (
 type faultFS struct {
 	at, back string // where it is seen, and what is seen
 	server   *fuse.Server
+	links    bool // symbolic ones can be made, so that batches are staged in memory
 
 	mu    sync.Mutex // one operation at a time; guards all below
 	n     int        // how many changed something
@@ -44,7 +46,7 @@ type faultFS struct {
 // An op is something that a process does. A fault is asked twice: before it is done,
 // where an error refuses it, and after, where it is done and only the answer is lost.
 type op struct {
-	kind string // write, sync, create, mkdir, rename, remove, link, truncate, chmod, allocate; open
+	kind string // write, sync, create, mkdir, rename, remove, link, symlink, truncate, chmod, allocate; open
 	path string // below the directory
 	n    int    // the how-manieth that changes something; 0: it changes nothing (open)
 	rw   bool   // of open: to write
@@ -52,10 +54,12 @@ type op struct {
 	done bool
 }
 
-// newFaultFS makes an empty one.
+var faultFSes atomic.Int32
+
+// newFaultFS makes an empty one. On each other one batches are staged on disk.
 func newFaultFS(t testing.TB) *faultFS {
 	dir := t.TempDir()
-	f := &faultFS{at: filepath.Join(dir, "at"), back: filepath.Join(dir, "back")}
+	f := &faultFS{at: filepath.Join(dir, "at"), back: filepath.Join(dir, "back"), links: faultFSes.Add(1)%2 == 1}
 	require.NoError(t, os.Mkdir(f.at, 0o700))
 	require.NoError(t, os.Mkdir(f.back, 0o700))
 	f.files = map[uint64]*journal{}
@@ -255,8 +259,15 @@ func (n *node) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.En
 	return made, errno
 }
 
-func (n *node) Symlink(context.Context, string, string, *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
-	return nil, syscall.EPERM
+func (n *node) Symlink(ctx context.Context, to, name string, out *fuse.EntryOut) (made *fs.Inode, errno syscall.Errno) {
+	errno = n.f.do(ctx, "symlink", n.below(name), func() (errno syscall.Errno) {
+		if !n.f.links {
+			return syscall.EPERM
+		}
+		made, errno = n.LoopbackNode.Symlink(ctx, to, name, out)
+		return errno
+	})
+	return made, errno
 }
 
 func (n *node) Mknod(context.Context, string, uint32, uint32, *fuse.EntryOut) (*fs.Inode, syscall.Errno) {

@@ -256,11 +256,11 @@ func (s *service) openEvents(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	open := eventstore.Open
 	if h.state == begun {
-		s.events, err = eventstore.Create(ctx, nc, string(h.card.Ledger), eventstore.AckWithin(ackWithin))
-	} else {
-		s.events, err = eventstore.Open(ctx, nc, string(h.card.Ledger), eventstore.AckWithin(ackWithin))
+		open = eventstore.Create
 	}
+	s.events, err = open(ctx, nc, string(h.card.Ledger), eventstore.AckWithin(ackWithin), eventstore.Restage(s.restage))
 	if err != nil {
 		return fmt.Errorf("open the ledger's events: %w", err)
 	}
@@ -272,6 +272,14 @@ func (s *service) openEvents(ctx context.Context) (err error) {
 		return fmt.Errorf("open the ledger's events: %w", err)
 	}
 	return nil
+}
+
+// restage lets batches be staged on disk from now on, since one that was staged in memory
+// was refused, and refused again.
+func (s *service) restage() {
+	if s.nats.StageOnDisk() {
+		s.log.Warn("events can't be staged in memory any more, and are staged on disk until the next start: answers take longer")
+	}
 }
 
 func (s *service) openStore(ctx context.Context) (err error) {
@@ -306,7 +314,12 @@ func (s *service) nothingMissing(ctx context.Context) error {
 // begins to decide.
 func (s *service) openCommands(ctx context.Context) (err error) {
 	bar := showProgress("reading what is recorded", -1)
+	staged, err := s.nats.StageInMemory()
+	if err != nil {
+		s.log.Warn("events are staged on disk: answers take longer", "err", err)
+	}
 	s.commands, err = commands.Open(ctx, commands.Config{
+		InMemory: staged != "",
 		Ledger: s.home.card.Ledger, Log: s.events, Store: s.store, Ring: s.ring,
 		Added: s.added, Revoked: s.revoked, Say: s.log, Recorded: s.recordedEvent, Copied: s.copied(), Replies: &s.replies,
 		Progress: func(done, total uint64) { bar.set(int64(done), int64(total)) },

@@ -5,9 +5,11 @@ package main
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -114,6 +116,9 @@ type left struct{ kept, torn, lost, doomed int }
 // synced it is a matter of chance whether it is kept, and the last one that is kept of
 // each file is torn at some byte. Nothing may have the file system mounted.
 func (f *faultFS) powerCut(t testing.TB, r *rand.Rand, keep float64) (c left) {
+	for _, dir := range linkedFrom(t, f.back) {
+		require.NoError(t, os.RemoveAll(dir))
+	}
 	for _, ino := range slices.Sorted(maps.Keys(f.files)) {
 		j := f.files[ino]
 		for _, ch := range slices.Backward(j.changes) {
@@ -146,6 +151,20 @@ func (f *faultFS) powerCut(t testing.TB, r *rand.Rand, keep float64) (c left) {
 		f.drop(ino)
 	}
 	return c
+}
+
+// linkedFrom are the directories in memory that something below dir links to: a power cut
+// takes them.
+func linkedFrom(t testing.TB, dir string) (dirs []string) {
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type() != fs.ModeSymlink {
+			return err
+		}
+		to, err := os.Readlink(path)
+		dirs = append(dirs, to)
+		return err
+	}))
+	return dirs
 }
 
 func (c *change) undo(f *os.File) error {

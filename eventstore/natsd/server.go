@@ -69,6 +69,7 @@ type Server struct {
 	conns    []*nats.Conn // guarded by mu; nil after Stop
 	admitted bool         // guarded by mu
 	done     bool         // guarded by mu
+	staging  string       // guarded by mu: where batches are staged in memory; empty: on disk
 }
 
 // Start opens the store and returns when the server is ready, its streams
@@ -96,6 +97,10 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := checkBlocks(ctx, cfg.StoreDir, cfg.CheckFor); err != nil {
 		return nil, err
 	}
+	left, err := leftStaging(cfg.StoreDir)
+	if err != nil {
+		return nil, err
+	}
 	if s.own, err = nkeys.CreateUser(); err != nil {
 		return nil, fmt.Errorf("natsd: make the ledger's own key: %w", err)
 	}
@@ -121,6 +126,9 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	}
 	if err := s.recover(cfg.StoreDir, ledger); err != nil {
 		return nil, err
+	}
+	if left != "" { // the server has read it, and has removed the link
+		_ = os.RemoveAll(left)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("natsd: %w", err)
@@ -262,5 +270,6 @@ func (s *Server) Stop() {
 		s.ns.Shutdown()
 		s.ns.WaitForShutdown()
 	}
+	s.StageOnDisk()
 	_ = s.lock.Close() // and with it the lock goes
 }

@@ -36,8 +36,17 @@ func (v *voice) Warnf(format string, a ...any) {
 	v.log.Warn(v.heard(format, a...))
 }
 
+// cutShort is how the server says that it can't finish a batch that it had begun to
+// commit, since what it was staged in is gone.
+const cutShort = "Failed restoring partial batch write"
+
 func (v *voice) Errorf(format string, a ...any) {
-	v.log.Error(v.heard(format, a...))
+	line := v.heard(format, a...)
+	if strings.HasPrefix(line, cutShort) {
+		v.log.Warn("the power was cut while events were being recorded: the last of them aren't, and none of these was acknowledged", "line", line)
+		return
+	}
+	v.log.Error(line)
 }
 
 func (v *voice) Fatalf(format string, a ...any) {

@@ -1,0 +1,87 @@
+package natsd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// stagedPrefix begins the name of each directory in which batches are staged in memory.
+const stagedPrefix = "assent-"
+
+// stagingOf is where the server stages the batches of the ledger's stream: a file
+// store for each, of a directory and six files, made, synced, read back and removed.
+func stagingOf(store string) string {
+	return filepath.Join(store, server.JetStreamStoreDir, "LEDGER", "streams", "LEDGER", "batches")
+}
+
+// StageInMemory lets batches be staged in memory: on a disk that costs more than the
+// rest of a batch (docs/decisions/0015). It is called when the stream is there and
+// nothing is being appended. The path of the directory that it made in memory is
+// returned, and empty where the machine has no place for it: batches are staged on
+// disk then, as the server does by itself.
+func (s *Server) StageInMemory() (string, error) {
+	if memoryDir() == "" {
+		return "", nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done || s.staging != "" {
+		return s.staging, nil
+	}
+	dir, err := os.MkdirTemp(memoryDir(), stagedPrefix)
+	if err != nil {
+		return "", fmt.Errorf("natsd: stage batches in memory: %w", err)
+	}
+	place := stagingOf(s.storeDir)
+	if err = os.RemoveAll(place); err == nil {
+		err = os.Symlink(dir, place)
+	}
+	if err != nil {
+		return "", fmt.Errorf("natsd: stage batches in memory: %w", errors.Join(err, os.Remove(dir)))
+	}
+	s.staging = dir
+	return dir, nil
+}
+
+// StageOnDisk ends StageInMemory: it says whether batches were staged in memory. What
+// is staged is lost, and its batch refused when it is committed.
+func (s *Server) StageOnDisk() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dir := s.staging
+	if dir == "" {
+		return false
+	}
+	s.staging = ""
+	_ = os.Remove(stagingOf(s.storeDir)) // as the next start would
+	_ = os.RemoveAll(dir)
+	return true
+}
+
+// leftStaging is where batches were staged in memory by a process that was killed: what
+// it was committing is there still, unless the machine was started anew since. Whatever
+// else the link leads to isn't ours, and mustn't be read: it is removed.
+func leftStaging(store string) (string, error) {
+	place := stagingOf(store)
+	if info, err := os.Lstat(place); errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().Type() != fs.ModeSymlink {
+		return "", nil
+	}
+	dir, err := os.Readlink(place)
+	if err != nil {
+		return "", fmt.Errorf("natsd: look where batches were staged: %w", err)
+	}
+	below, name := filepath.Split(dir)
+	if memoryDir() != "" && filepath.Clean(below) == memoryDir() && strings.HasPrefix(name, stagedPrefix) && isOwn(dir) {
+		return dir, nil
+	}
+	if err := os.Remove(place); err != nil {
+		return "", fmt.Errorf("natsd: remove what no batch was staged in: %w", err)
+	}
+	return "", nil
+}

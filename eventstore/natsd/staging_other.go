@@ -1,0 +1,7 @@
+//go:build !linux
+
+package natsd
+
+func memoryDir() string { return "" }
+
+func isOwn(string) bool { return false }
