@@ -170,10 +170,13 @@ func pointer(names ...string) string {
 	var b strings.Builder
 	for _, n := range names {
 		b.WriteByte('/')
-		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(n))
+		_, _ = inPointer.WriteString(&b, n) // a builder takes all
 	}
 	return b.String()
 }
+
+// inPointer writes a name as JSON pointers have it.
+var inPointer = strings.NewReplacer("~", "~0", "/", "~1")
 
 // parseUnsigned reads the request that gateways send by the thousand: short, spelled
 // as usual, without signature or free text, and right. Nil: it is another, or wrong,

@@ -117,7 +117,7 @@ func (g *generation) having(keys []domain.Key, client string, kind domain.Kind, 
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range g.versions.of[listKey{kind: kind, a: client}] {
+	for _, k := range g.versions.of[kindOf{kind, client}] {
 		if wanted(g.versions.facts[k].Fact) {
 			keys = append(keys, k)
 		}
@@ -129,13 +129,19 @@ func (g *generation) having(keys []domain.Key, client string, kind domain.Kind, 
 // they are looked for that their keys don't begin with: a batch may have thousands.
 type unwritten struct {
 	facts   map[domain.Key]version
-	of      map[listKey][]domain.Key   // records and rights, of a client
+	of      map[kindOf][]domain.Key    // records and rights, of a client
 	resting map[domain.ID][]domain.Key // rights, that rest or rested on a paper
+}
+
+// kindOf is all facts of a kind that a client has.
+type kindOf struct {
+	kind   domain.Kind
+	client string
 }
 
 func (u *unwritten) clear() {
 	if u.facts == nil {
-		*u = unwritten{map[domain.Key]version{}, map[listKey][]domain.Key{}, map[domain.ID][]domain.Key{}}
+		*u = unwritten{map[domain.Key]version{}, map[kindOf][]domain.Key{}, map[domain.ID][]domain.Key{}}
 	}
 	clear(u.facts)
 	clear(u.of)
@@ -146,7 +152,7 @@ func (u *unwritten) set(k domain.Key, v version) {
 	was, there := u.facts[k]
 	u.facts[k] = v
 	if !there && (k.Kind == domain.KindRecord || k.Kind == domain.KindRight) {
-		l := listKey{kind: k.Kind, a: k.A}
+		l := kindOf{k.Kind, k.A}
 		u.of[l] = append(u.of[l], k)
 	}
 	if r, ok := v.Fact.(*domain.Right); ok && r.Evidence != "" && (!there || was.Fact.(*domain.Right).Evidence != r.Evidence) {

@@ -200,6 +200,21 @@ func (l *Lookups) get(kind domain.Kind, key []byte) (domain.Known, bool, error) 
 	return v.Known, true, nil
 }
 
+// Newest is the greatest id of the commands that the actor sent; empty: there is none.
+// It panics as Live does.
+func (l *Lookups) Newest(actor string) string {
+	g, err := l.s.use()
+	if err != nil {
+		panic(&broken{err})
+	}
+	defer g.leave()
+	id, err := g.newest(actor)
+	if err != nil {
+		panic(&broken{l.s.broken(err)})
+	}
+	return id
+}
+
 // List is Live's.
 func (l *Lookups) List(kind domain.Kind, a, b string) iter.Seq2[domain.Key, domain.Known] {
 	return l.s.Live().List(kind, a, b)
@@ -264,6 +279,21 @@ func (g *generation) find(k domain.Key, n domain.Seq) (from domain.Seq, value []
 		return 0, nil, nil, closing(err, it.Close)
 	}
 	return from, value, it.Close, nil
+}
+
+// newest is the greatest id of the commands that an actor sent.
+func (g *generation) newest(actor string) (id string, err error) {
+	ids := appendList(nil, domain.KindCommand, actor, "")
+	it, err := g.db.NewIter(&pebble.IterOptions{LowerBound: ids, UpperBound: beyond(ids)})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = closing(err, it.Close) }()
+	if !it.Last() {
+		return "", it.Error()
+	}
+	k, _, err := parseKey(it.Key())
+	return k.C, err
 }
 
 // scan gives each the facts whose keys begin with list as they stood after event n,

@@ -39,11 +39,12 @@ func (s *kindSet) has(k domain.Kind) bool { return s[k>>6]>>(k&63)&1 == 1 }
 
 // A holder has all facts of one A, and that of the client itself which has this id.
 type holder struct {
-	changed uint64   // in which round
-	client  int      // where in facts the client itself is, from 1; 0: nowhere
-	tags    []tag    // of each fact
-	facts   []living // in the order in which they became known
-	index   *index   // once they are more than few
+	changed uint64               // in which round
+	client  int                  // where in facts the client itself is, from 1; 0: nowhere
+	tags    []tag                // of each fact
+	facts   []living             // in the order in which they became known
+	index   *index               // once they are more than few
+	lists   map[listKey][]uint32 // without A, once there is an index
 }
 
 type living struct {
@@ -67,9 +68,14 @@ func (t tag) kind() domain.Kind { return domain.Kind(t >> 24) }
 
 // An index says where the facts of a holder are, by what they are asked for.
 type index struct {
-	facts map[uint64]uint32    // by the hash of the key without A: the last one that has it, from 1
-	next  []uint32             // of each fact: the one before it that has the same hash, from 1
-	lists map[listKey][]uint32 // without A
+	facts map[uint64]uint32 // by the hash of the key without A: the last one that has it, from 1
+	next  []uint32          // of each fact: the one before it that has the same hash, from 1
+}
+
+// listKey is of all facts of a kind, or of those that have this B.
+type listKey struct {
+	kind domain.Kind
+	b    string
 }
 
 func hashOf(kind domain.Kind, b, c string) uint64 {
@@ -131,33 +137,51 @@ func (h *holder) set(c domain.Change, seq domain.Seq) bool {
 		f.Fact, f.From = c.Fact, seq
 		return false
 	}
-	h.tags = append(h.tags, tagOf(c.Key.Kind, c.Key.C))
-	h.facts = append(h.facts, living{c.Key.B, c.Key.C, domain.Known{Fact: c.Fact, First: seq, From: seq}})
-	if c.Key.Kind == domain.KindClient {
+	at := uint32(h.add(c.Key, domain.Known{Fact: c.Fact, First: seq, From: seq}))
+	switch {
+	case h.lists != nil:
+		h.enlist(at)
+	case h.index != nil:
+		h.lists = map[listKey][]uint32{}
+		for i := range at + 1 {
+			h.enlist(i)
+		}
+	}
+	return true
+}
+
+// add adds a fact that isn't there, and says where.
+func (h *holder) add(k domain.Key, known domain.Known) int {
+	h.tags = append(h.tags, tagOf(k.Kind, k.C))
+	h.facts = append(h.facts, living{k.B, k.C, known})
+	if k.Kind == domain.KindClient {
 		h.client = len(h.facts)
 	}
 	switch {
 	case h.index != nil:
 		h.index.add(h, len(h.facts)-1)
 	case len(h.facts) > few:
-		h.index = &index{facts: map[uint64]uint32{}, lists: map[listKey][]uint32{}}
+		h.index = &index{facts: map[uint64]uint32{}}
 		for i := range h.facts {
 			h.index.add(h, i)
 		}
 	}
-	return true
+	return len(h.facts) - 1
 }
 
 func (x *index) add(h *holder, i int) {
-	f, kind, at := &h.facts[i], h.tags[i].kind(), uint32(i)
-	hash := hashOf(kind, f.b, f.c)
+	f := &h.facts[i]
+	hash := hashOf(h.tags[i].kind(), f.b, f.c)
 	x.next = append(x.next, x.facts[hash])
-	x.facts[hash] = at + 1
-	whole := listKey{kind: kind}
-	x.lists[whole] = append(x.lists[whole], at)
-	if f.b != "" {
-		part := listKey{kind: kind, b: f.b}
-		x.lists[part] = append(x.lists[part], at)
+	x.facts[hash] = uint32(i) + 1
+}
+
+func (h *holder) enlist(at uint32) {
+	whole := listKey{kind: h.tags[at].kind()}
+	h.lists[whole] = append(h.lists[whole], at)
+	if b := h.facts[at].b; b != "" {
+		part := listKey{kind: whole.kind, b: b}
+		h.lists[part] = append(h.lists[part], at)
 	}
 }
 
@@ -318,8 +342,8 @@ func (v *sight) List(kind domain.Kind, a, b string) iter.Seq2[domain.Key, domain
 }
 
 func (h *holder) list(kind domain.Kind, a, b string, yield func(domain.Key, domain.Known) bool) {
-	if h.index != nil {
-		for _, i := range h.index.lists[listKey{kind: kind, b: b}] {
+	if h.lists != nil {
+		for _, i := range h.lists[listKey{kind: kind, b: b}] {
 			if f := &h.facts[i]; !yield(domain.Key{Kind: kind, A: a, B: f.b, C: f.c}, f.Known) {
 				return
 			}

@@ -75,7 +75,7 @@ func TestWhatWasSeenIsStaleOnceItIsAnsweredOtherwise(t *testing.T) {
 			for range rapid.IntRange(1, 3).Draw(t, "questions") {
 				k := w.key(t)
 				if k.Kind == domain.KindCommand && rapid.Bool().Draw(t, "its own") {
-					k.C = aUUID(w.uuids + 1) // as that of an event that comes
+					k.C = aCommand(w.uuids + 1) // as that of an event that comes
 				}
 				asked = append(asked, k)
 			}

@@ -16,77 +16,66 @@ import (
 // base is right at any moment, and forgetting it costs a read
 // (TestOverlayAnswersAsHistoryDoes).
 //
-// What is clean is kept in two halves: all that is used moves to the hot one, and
-// when that is full, the cold one is dropped as a whole and they change places. The
-// dirty facts always lie in the hot one.
+// What is of one client lies together, since a decision is about few of them. It is
+// kept in two halves: all that is used moves to the hot one, and when that is full,
+// the cold one is dropped as a whole and they change places. What has dirty facts
+// always lies in the hot one.
 type Overlay struct {
-	base  domain.View
-	half  int // how much is kept in each half
-	used  int // how much of the hot half is taken by what is clean
-	last  domain.Seq
-	facts halves[domain.Key, cached]
-	lists halves[listKey, list]
+	base      domain.View
+	half      int // how many facts are kept in each half
+	used      int // how many clean ones the hot half has
+	last      domain.Seq
+	hot, cold map[string]*group
+	recent    [2]*group // of the hot half: who was looked for last
+	// whole are lists of all facts of a kind without an A, as they are now: the editions,
+	// which every decision asks for.
+	whole map[domain.Kind][]item
 	// dirty are the changes that wait for Clean, in their order.
 	dirty []dirtied
-	// fresh are the keys of dirty facts that became known by what is dirty, in
-	// their order, by the lists that they belong to. Ids of commands are left out:
-	// they are many, and nobody lists them.
-	fresh map[listKey][]domain.Key
-	set   []domain.Known // room for Set
+	ids   map[domain.Key]domain.Known // of commands, while they are dirty: they are many, and each is asked for once
+	// newest is the greatest id of each actor's commands, recorded or dirty, of those who
+	// were asked for: one that is greater, as a UUID of version 7 is that was made since,
+	// isn't there, and nobody needs to look.
+	newest map[string]string
+	set   []domain.Known              // room for Set
 }
 
-// cached is what is known under a key, or that nothing is.
-type cached struct {
-	domain.Known
-	there bool
-	dirty domain.Seq // the last event that changed it and waits for Clean; 0: none
+// A group is what is kept of one A, or of one C where there is no A. What is known to
+// be absent has no First.
+type group struct {
+	holder
+	a      string
+	dirty  []domain.Seq // of each fact: the last event that changed it and waits for Clean; 0: none
+	fresh  []uint32     // the dirty ones that became known by what is dirty, in their order
+	listed []list
+	listAt map[listKey]int // where in listed; nil while they are few
 }
 
 type dirtied struct {
 	seq domain.Seq
-	key domain.Key
+	of  *group
+	at  uint32
+	id  domain.Key // of a command; of is nil
 }
 
-type listKey struct {
-	kind domain.Kind
-	a, b string
-}
-
-// list is a list as it is now, whole.
+// A list is whole, and as it is now: which of the group's facts it has.
 type list struct {
-	items []item
-	at    map[domain.Key]int // where each item stands; nil while there are few
+	listKey
+	at []uint32
 }
 
+// An item is in a list that isn't one group's.
 type item struct {
 	key domain.Key
 	domain.Known
 }
 
-// halves are what is kept. What is in both is the same.
-type halves[K comparable, V any] struct{ hot, cold map[K]*V }
-
-// find is what is kept under the key, from now on in the hot half; nil: nothing.
-func (h *halves[K, V]) find(k K) (v *V, moved bool) {
-	if v := h.hot[k]; v != nil {
-		return v, false
-	}
-	if v = h.cold[k]; v != nil {
-		h.hot[k] = v
-		return v, true
-	}
-	return nil, false
-}
-
-func (h *halves[K, V]) drop(k K) {
-	delete(h.hot, k)
-	delete(h.cold, k)
-}
-
-func (h *halves[K, V]) turn() { h.hot, h.cold = map[K]*V{}, h.hot }
+// mostWhole is how long a list is at most whose items lie apart: each is looked through
+// when a fact of it changes.
+const mostWhole = 256
 
 // NewOverlay is an overlay over a base that knows all that was not Set. Bound is how
-// many clean facts it keeps, absent ones and those in lists counted, give or take
+// many clean facts it keeps, absent ones counted, give or take a half, and
 // as many as were dirty at once.
 func NewOverlay(base domain.View, bound int) *Overlay {
 	o := &Overlay{base: base, half: max(bound/2, 1)}
@@ -97,129 +86,266 @@ func NewOverlay(base domain.View, bound int) *Overlay {
 // Reset forgets everything, what is dirty too: events that were Set and then not
 // recorded are gone, and the base must know all that was.
 func (o *Overlay) Reset() {
-	o.facts, o.lists = halves[domain.Key, cached]{hot: map[domain.Key]*cached{}}, halves[listKey, list]{hot: map[listKey]*list{}}
-	o.dirty, o.fresh = nil, map[listKey][]domain.Key{}
+	o.hot, o.cold, o.recent, o.whole = map[string]*group{}, nil, [2]*group{}, map[domain.Kind][]item{}
+	o.dirty, o.ids, o.newest = nil, map[domain.Key]domain.Known{}, map[string]string{}
 	o.used, o.last = 0, 0
+}
+
+// most is how large a group may be that moves to the hot half, and a list that is kept.
+func (o *Overlay) most() int { return max(o.half/4, 4) }
+
+func groupOf(k domain.Key) string {
+	if k.A == "" {
+		return k.C
+	}
+	return k.A
+}
+
+// group is what is kept of an A, in the hot half until group is called again.
+func (o *Overlay) group(a string) *group {
+	if o.used >= o.half {
+		o.turn()
+	}
+	switch last := &o.recent; {
+	case last[0] != nil && last[0].a == a:
+		return last[0]
+	case last[1] != nil && last[1].a == a:
+		last[0], last[1] = last[1], last[0]
+		return last[0]
+	}
+	g := o.hot[a]
+	if g == nil {
+		if g = o.cold[a]; g == nil || len(g.facts) > o.most() {
+			delete(o.cold, a)
+			g = &group{a: a}
+		}
+		o.hot[a] = g
+		o.used += 1 + len(g.facts)
+	}
+	o.recent = [2]*group{g, o.recent[0]}
+	return g
+}
+
+// turn lets the halves change places.
+func (o *Overlay) turn() {
+	o.hot, o.cold, o.recent, o.used = map[string]*group{}, o.hot, [2]*group{}, 0
+	clear(o.whole)
+	for i := range o.dirty {
+		g := o.dirty[i].of
+		if g == nil || o.hot[g.a] != nil {
+			continue
+		}
+		if len(g.facts) > o.most() {
+			o.shrink(g)
+		}
+		o.hot[g.a] = g
+	}
+}
+
+// shrink lets a group forget what is clean.
+func (o *Overlay) shrink(g *group) {
+	was := *g
+	*g = group{a: g.a}
+	now := make([]uint32, len(was.facts))
+	for i, f := range was.facts {
+		if was.dirty[i] != 0 {
+			now[i] = g.add(domain.Key{Kind: was.tags[i].kind(), B: f.b, C: f.c}, f.Known, was.dirty[i])
+		}
+	}
+	for _, at := range was.fresh {
+		g.fresh = append(g.fresh, now[at])
+	}
+	for i := range o.dirty {
+		if d := &o.dirty[i]; d.of == g {
+			d.at = now[d.at]
+		}
+	}
+}
+
+func (g *group) add(k domain.Key, known domain.Known, dirty domain.Seq) uint32 {
+	g.dirty = append(g.dirty, dirty)
+	return uint32(g.holder.add(k, known))
 }
 
 // Get is the fact as it is after the last Set. It panics where the base does, and
 // is whole then.
 func (o *Overlay) Get(k domain.Key) (domain.Known, bool) {
-	if f := o.find(k); f != nil {
-		return f.Known, f.there
+	if k.Kind == domain.KindCommand {
+		if known, there := o.ids[k]; there {
+			return known, true
+		}
+		if o.isNew(k) {
+			return domain.Known{}, false
+		}
+		return o.base.Get(k)
+	}
+	g := o.group(groupOf(k))
+	if at := g.find(k); at >= 0 {
+		known := g.facts[at].Known
+		return known, known.First != 0
 	}
 	known, there := o.base.Get(k)
-	if k.Kind != domain.KindCommand { // each is asked for once, before it is Set
-		o.facts.hot[k] = &cached{Known: known, there: there}
-		o.take(1)
+	if !there {
+		known = domain.Known{}
 	}
+	g.add(k, known, 0)
+	o.used++
 	return known, there
 }
 
-func (o *Overlay) find(k domain.Key) *cached {
-	f, moved := o.facts.find(k)
-	if moved {
-		o.take(1)
-	}
-	return f
-}
+// A base may say which id is the greatest of an actor's commands, as Lookups do.
+type base interface{ Newest(actor string) string }
 
-// take notes that the hot half holds more, and lets the halves change places.
-func (o *Overlay) take(n int) {
-	o.used += n
-	if o.used < o.half {
-		return
+// isNew says that the id is greater than any of the actor's commands.
+func (o *Overlay) isNew(k domain.Key) bool {
+	newest, known := o.newest[k.A]
+	if !known {
+		b, tells := o.base.(base)
+		if !tells {
+			return false
+		}
+		newest = b.Newest(k.A)
+		for id := range o.ids { // the base may not have them yet
+			if id.A == k.A {
+				newest = max(newest, id.C)
+			}
+		}
+		o.newest[k.A] = newest
 	}
-	o.facts.turn()
-	o.lists.turn()
-	o.used = 0
-	for _, d := range o.dirty {
-		o.facts.hot[d.key] = o.facts.cold[d.key]
-	}
+	return k.C > newest
 }
 
 // List yields the facts as they are after the last Set, the one first known first.
 // It panics where the base does.
 func (o *Overlay) List(kind domain.Kind, a, b string) iter.Seq2[domain.Key, domain.Known] {
 	return func(yield func(domain.Key, domain.Known) bool) {
-		for _, i := range o.list(listKey{kind, a, b}).items {
-			if !yield(i.key, i.Known) {
+		var items []item
+		switch {
+		case kind == domain.KindCommand || a == "" && b != "":
+			items = o.scattered(kind, a, b)
+		case a == "":
+			items = o.without(kind)
+		default:
+			g, id := o.group(a), listKey{kind, b}
+			l := g.list(id)
+			if l == nil {
+				l, items = o.enlist(g, id)
+			}
+			if l != nil {
+				facts := g.facts // as they are: whoever asks meanwhile may have them moved
+				for _, at := range l.at {
+					if f := &facts[at]; !yield(domain.Key{Kind: kind, A: a, B: f.b, C: f.c}, f.Known) {
+						return
+					}
+				}
+			}
+		}
+		for i := range items {
+			if !yield(items[i].key, items[i].Known) {
 				return
 			}
 		}
 	}
 }
 
-func (o *Overlay) list(id listKey) *list {
-	l, moved := o.lists.find(id)
-	if l != nil {
-		if moved {
-			o.take(1 + len(l.items))
+// enlist makes a list of a group, and keeps it unless it is too long: then it is items.
+func (o *Overlay) enlist(g *group, id listKey) (*list, []item) {
+	var items []item
+	for k, known := range o.base.List(id.kind, g.a, id.b) {
+		items = append(items, item{k, known})
+	}
+	long := len(items) > o.most()
+	at, in := make([]uint32, 0, len(items)), make(map[uint32]bool, len(g.fresh))
+	for i := range items {
+		where := g.find(items[i].key)
+		switch {
+		case where >= 0:
+			items[i].Known, in[uint32(where)] = g.facts[where].Known, true
+		case !long:
+			where = int(g.add(items[i].key, items[i].Known, 0))
+			o.used++
 		}
-		return l
+		at = append(at, uint32(where))
 	}
-	l = &list{}
-	for k, known := range o.base.List(id.kind, id.a, id.b) {
-		if f := o.facts.hot[k]; f != nil && f.dirty != 0 {
-			known = f.Known
-		}
-		l.add(k, known)
-	}
-	for _, k := range o.freshIn(id) { // what became known last stands last
-		if l.find(k) == nil { // the base may have it by now
-			l.add(k, o.facts.hot[k].Known)
+	for _, where := range g.fresh { // what became known last stands last
+		f := &g.facts[where]
+		if g.tags[where].kind() == id.kind && (id.b == "" || f.b == id.b) && !in[where] { // the base may have it by now
+			at = append(at, where)
+			items = append(items, item{domain.Key{Kind: id.kind, A: g.a, B: f.b, C: f.c}, f.Known})
 		}
 	}
-	if len(l.items) < o.half/4 || len(l.items) < 4 {
-		o.lists.hot[id] = l
-		o.take(1 + len(l.items))
+	if long {
+		return nil, items
 	}
-	return l
+	return g.keep(list{id, at}), nil
 }
 
-// freshIn are the keys of a list that the base may not have.
-func (o *Overlay) freshIn(id listKey) []domain.Key {
-	if id.kind != domain.KindCommand {
-		return o.fresh[id]
-	}
-	var fresh []domain.Key
-	for _, d := range o.dirty {
-		if d.key.Kind == id.kind && d.key.A == id.a {
-			fresh = append(fresh, d.key)
+// without is the list of all facts of a kind that have no A.
+func (o *Overlay) without(kind domain.Kind) []item {
+	items, kept := o.whole[kind]
+	if !kept {
+		if items = o.scattered(kind, "", ""); len(items) <= min(o.most(), mostWhole) {
+			o.whole[kind] = items
 		}
 	}
-	return fresh
+	return items
 }
 
-// fewItems is up to how many items a list is searched one by one.
-const fewItems = 16
+// scattered is a list of the facts of more than one group, or of ids of commands.
+func (o *Overlay) scattered(kind domain.Kind, a, b string) (items []item) {
+	in := map[domain.Key]bool{}
+	for k, known := range o.base.List(kind, a, b) {
+		items, in[k] = append(items, item{k, known}), true
+	}
+	for i := range items {
+		if kind != domain.KindCommand {
+			items[i].Known, _ = o.Get(items[i].key)
+		}
+	}
+	for i := range o.dirty {
+		d := &o.dirty[i]
+		k, known := d.id, o.ids[d.id]
+		if d.of != nil {
+			f := &d.of.facts[d.at]
+			k, known = domain.Key{Kind: d.of.tags[d.at].kind(), B: f.b, C: f.c}, f.Known
+		}
+		if k.Kind == kind && k.A == a && (b == "" || k.B == b) && known.First == d.seq && !in[k] {
+			items, in[k] = append(items, item{k, known}), true
+		}
+	}
+	return items
+}
 
-func (l *list) find(k domain.Key) *item {
-	if l.at != nil {
-		if i, ok := l.at[k]; ok {
-			return &l.items[i]
+// fewLists is up to how many lists of a group are looked through one by one.
+const fewLists = 16
+
+func (g *group) list(id listKey) *list {
+	if g.listAt != nil {
+		if at, ok := g.listAt[id]; ok {
+			return &g.listed[at]
 		}
 		return nil
 	}
-	for i := range l.items {
-		if l.items[i].key == k {
-			return &l.items[i]
+	for i := range g.listed {
+		if g.listed[i].listKey == id {
+			return &g.listed[i]
 		}
 	}
 	return nil
 }
 
-func (l *list) add(k domain.Key, known domain.Known) {
-	l.items = append(l.items, item{k, known})
-	switch n := len(l.items); {
-	case l.at != nil:
-		l.at[k] = n - 1
-	case n > fewItems:
-		l.at = make(map[domain.Key]int, 2*n)
-		for i := range l.items {
-			l.at[l.items[i].key] = i
+func (g *group) keep(l list) *list {
+	g.listed = append(g.listed, l)
+	switch n := len(g.listed); {
+	case g.listAt != nil:
+		g.listAt[l.listKey] = n - 1
+	case n > fewLists:
+		g.listAt = make(map[listKey]int, 2*n)
+		for i := range g.listed {
+			g.listAt[g.listed[i].listKey] = i
 		}
 	}
+	return &g.listed[len(g.listed)-1]
 }
 
 // Set makes what the event changed known. Events are set in their order, each once,
@@ -241,69 +367,77 @@ func (o *Overlay) Set(seq domain.Seq, changes []domain.Change) {
 	o.last = seq
 	for i, c := range changes {
 		known := o.set[i]
-		f := o.find(c.Key)
-		if f == nil {
-			f = &cached{}
+		if c.Key.Kind == domain.KindCommand {
+			o.ids[c.Key] = known
+			if newest, known := o.newest[c.Key.A]; known {
+				o.newest[c.Key.A] = max(newest, c.Key.C)
+			}
+			o.dirty = append(o.dirty, dirtied{seq: seq, id: c.Key})
+			continue
 		}
-		*f = cached{known, true, seq}
-		o.facts.hot[c.Key] = f
-		o.dirty = append(o.dirty, dirtied{seq, c.Key})
-		o.enlist(listKey{c.Key.Kind, c.Key.A, ""}, c.Key, known)
-		if c.Key.B != "" {
-			o.enlist(listKey{c.Key.Kind, c.Key.A, c.Key.B}, c.Key, known)
+		g := o.group(groupOf(c.Key))
+		where := g.find(c.Key)
+		if where < 0 {
+			where = int(g.add(c.Key, known, seq))
+		}
+		at := uint32(where)
+		g.facts[at].Known, g.dirty[at] = known, seq
+		o.dirty = append(o.dirty, dirtied{seq: seq, of: g, at: at})
+		if c.Key.A == "" {
+			o.renew(c.Key, known)
+			continue
+		}
+		if known.First != seq {
+			continue
+		}
+		g.fresh = append(g.fresh, at)
+		for _, id := range [...]listKey{{c.Key.Kind, ""}, {c.Key.Kind, c.Key.B}} {
+			if l := g.list(id); l != nil && (len(l.at) == 0 || l.at[len(l.at)-1] != at) {
+				l.at = append(l.at, at)
+			}
 		}
 	}
 }
 
-// enlist keeps a list up to date that the fact belongs to.
-func (o *Overlay) enlist(id listKey, k domain.Key, known domain.Known) {
-	isNew := known.First == known.From
-	if isNew && k.Kind != domain.KindCommand {
-		o.fresh[id] = append(o.fresh[id], k)
+// renew keeps the list of its kind up to date, where it has no A.
+func (o *Overlay) renew(k domain.Key, known domain.Known) {
+	items, kept := o.whole[k.Kind]
+	if !kept {
+		return
 	}
-	l, _ := o.lists.find(id)
-	switch {
-	case l == nil:
-	case isNew:
-		l.add(k, known)
-		o.take(1)
-	default:
-		l.find(k).Known = known
+	for i := range items {
+		if items[i].key == k {
+			items[i].Known = known
+			return
+		}
 	}
+	if len(items) >= mostWhole {
+		delete(o.whole, k.Kind)
+		return
+	}
+	o.whole[k.Kind] = append(items, item{k, known})
 }
 
 // Clean says that the base knows what all events up to seq changed.
 func (o *Overlay) Clean(seq domain.Seq) {
 	n := 0
 	for n < len(o.dirty) && o.dirty[n].seq <= seq {
-		d := o.dirty[n]
+		d := &o.dirty[n]
 		n++
-		if d.key.Kind == domain.KindCommand {
-			o.facts.drop(d.key)
+		if d.of == nil {
+			delete(o.ids, d.id)
 			continue
 		}
-		f := o.facts.hot[d.key]
-		if f.First == d.seq {
-			o.stale(listKey{d.key.Kind, d.key.A, ""})
-			if d.key.B != "" {
-				o.stale(listKey{d.key.Kind, d.key.A, d.key.B})
-			}
+		if d.of.facts[d.at].First == d.seq && len(d.of.fresh) > 0 && d.of.fresh[0] == d.at {
+			d.of.fresh = d.of.fresh[1:]
 		}
-		if f.dirty == d.seq {
-			f.dirty = 0
+		if d.of.dirty[d.at] == d.seq {
+			d.of.dirty[d.at] = 0
 			o.used++ // whole halves change places when there is something new
 		}
 	}
+	clear(o.dirty[:n]) // what they lead to may be forgotten
 	o.dirty = o.dirty[n:]
-}
-
-// stale takes the list's first fresh key off: the base has it.
-func (o *Overlay) stale(id listKey) {
-	if rest := o.fresh[id][1:]; len(rest) > 0 {
-		o.fresh[id] = rest
-	} else {
-		delete(o.fresh, id)
-	}
 }
 
 // Dirty counts the changes that wait for Clean.

@@ -68,6 +68,14 @@ func TestStoreAnswersAsHistoryDoesAtEveryN(t *testing.T) {
 			w.scans(rt, h.At(n), s, n)
 		}
 		w.same(rt, h.At(last), s.Live())
+		all := s.Lookups()
+		for _, actor := range append(w.as, "nobody") {
+			newest := ""
+			for k := range h.At(last).List(domain.KindCommand, actor, "") {
+				newest = max(newest, k.C)
+			}
+			require.Equal(rt, newest, all.Newest(actor), actor)
+		}
 		require.NoError(rt, s.Close())
 	})
 }

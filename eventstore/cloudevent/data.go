@@ -60,9 +60,12 @@ func invalid(message string) *wrong { return &wrong{"", message} }
 
 // in says that it lies in the member or element called name.
 func (w *wrong) in(name string) *wrong {
-	w.field = "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name) + w.field
+	w.field = "/" + inPointer.Replace(name) + w.field
 	return w
 }
+
+// inPointer writes a name as JSON pointers (RFC 6901) have it.
+var inPointer = strings.NewReplacer("~", "~0", "/", "~1")
 
 func (w *wrong) fault(in string) *domain.Fault {
 	return &domain.Fault{Code: domain.Invalid, Field: in + w.field, Message: w.message}
