@@ -33,11 +33,14 @@ const (
 type price struct {
 	few  int // up to how many single appends are on their way at a time
 	calm int // from how few events on a batch is more than they are worth
+	// again is how many of as many as a batch before had are waited for where there are
+	// many callers, in percent.
+	again int
 }
 
 var (
-	stagedOnDisk   = price{few: 18, calm: 6}
-	stagedInMemory = price{few: 4, calm: 3}
+	stagedOnDisk   = price{few: 18, calm: 6, again: 100}
+	stagedInMemory = price{few: 4, calm: 3, again: 50}
 )
 
 // A group is what is appended together, and the commands that are answered when it
@@ -83,9 +86,9 @@ func (w *writer) send() {
 		// All that is on its way comes again, and with these it is the next batch.
 		w.crowd = w.sent[0] + w.events
 	case w.crowd <= handful && w.events < w.crowd && w.linger():
-	case w.crowd > handful && (batches >= mostBatches || !idle && w.events < min(max(w.sent[0], w.sent[1]), mostEvents)):
-		// A batch costs the same however small, so it waits for those to come again
-		// whom the one before the last answered, or for all to be done.
+	case w.crowd > handful && (batches >= mostBatches || !idle && w.events < min(max(w.sent[0], w.sent[1])*w.price.again/100, mostEvents)):
+		// A batch costs much the same however small, so it waits for those to come again
+		// whom the one before the last answered, or half of them, or for all to be done.
 	case w.events > w.price.calm:
 		w.sent, w.quiet = [2]int{w.events, w.sent[0]}, 0
 		if w.crowd = w.events; !idle {

@@ -157,6 +157,7 @@ func options(cfg Config, host string, port int) *server.Options {
 		JetStreamMaxMemory:     1 << 30,
 		JetStreamMaxStore:      maxStore,
 		DisableJetStreamBanner: true,
+		NoSublistCache:         true, // most subjects are replies, and come once
 		MaxPayload:             maxPayload,
 		MaxControlLine:         4096,
 	}
