@@ -37,7 +37,7 @@ type Overlay struct {
 	// were asked for: one that is greater, as a UUID of version 7 is that was made since,
 	// isn't there, and nobody needs to look.
 	newest map[string]string
-	set   []domain.Known              // room for Set
+	set    []domain.Known // room for Set
 }
 
 // A group is what is kept of one A, or of one C where there is no A. What is known to

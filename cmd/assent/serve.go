@@ -320,7 +320,7 @@ func (s *service) openCommands(ctx context.Context) (err error) {
 	}
 	s.commands, err = commands.Open(ctx, commands.Config{
 		InMemory: staged != "",
-		Ledger: s.home.card.Ledger, Log: s.events, Store: s.store, Ring: s.ring,
+		Ledger:   s.home.card.Ledger, Log: s.events, Store: s.store, Ring: s.ring,
 		Added: s.added, Revoked: s.revoked, Say: s.log, Recorded: s.recordedEvent, Copied: s.copied(), Replies: &s.replies,
 		Progress: func(done, total uint64) { bar.set(int64(done), int64(total)) },
 	})
