@@ -1,7 +1,9 @@
 package projections
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -143,5 +145,31 @@ func TestLatestIsRightAtAnySize(t *testing.T) {
 			require.Equal(t, there, ok, k)
 			require.Equal(t, was, is, k)
 		}
+	}
+}
+
+// Ids may come in their order, almost, or in none.
+func TestIDsAreFoundInWhateverOrderTheyCame(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, jitter := range []uint64{1, 20, 3_000, 1 << 60} {
+		want, s := map[answeredID]domain.Seq{}, newAnsweredIDs()
+		id := func(n uint64) (id answeredID) {
+			id.actor = r.Uint32N(3)
+			binary.BigEndian.PutUint64(id.id[r.IntN(2)*8:], n)
+			return id
+		}
+		for seq := domain.Seq(1); seq <= 6_000; seq++ {
+			of := id(uint64(seq)*2 + r.Uint64N(jitter))
+			require.Equal(t, want[of], s.get(of))
+			want[of] = seq
+			s.set(of, seq)
+			require.Equal(t, seq, s.get(of))
+			other := id(uint64(seq)*2 + r.Uint64N(jitter))
+			require.Equal(t, want[other], s.get(other))
+		}
+		for of, seq := range want {
+			require.Equal(t, seq, s.get(of))
+		}
+		require.Zero(t, s.get(answeredID{actor: 9}))
 	}
 }
