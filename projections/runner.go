@@ -79,7 +79,7 @@ const (
 	// ahead is how many batches are read before they are applied: few, so that what
 	// was decoded is still near when it is.
 	ahead = 3
-	// kept is how many facts a replay keeps in memory: as many as a writer does.
+	// kept is how many facts a replay keeps in memory.
 	kept = 1 << 18
 )
 

@@ -22,7 +22,7 @@ import (
 // but the signatures, or those events at its beginning that are all signed. Or it does
 // nothing but look at signatures, on all cores.
 func verifyTask(ctx context.Context, t task) (*report, error) {
-	defer withRoom(ctx, roomier)()
+	defer withRoom(ctx, roomy)()
 	began := time.Now()
 	switch t.Do {
 	case "verify":

@@ -14,10 +14,8 @@ const (
 	// what lives: collecting at every doubling, Go's own default, costs a sixth of
 	// the answers that many callers get (docs/performance.md).
 	growth = 400
-	// roomy is how much memory a service may have before that is held back, in bytes,
-	// and roomier what one who verifies may, and soon ends.
-	roomy   = 448 << 20
-	roomier = 1 << 30
+	// roomy is how much memory a process may have before that is held back, in bytes.
+	roomy = 448 << 20
 	// settle is how often the bound is looked at again.
 	settle = 10 * time.Second
 )

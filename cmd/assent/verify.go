@@ -168,7 +168,7 @@ func (v *verification) examine(ctx context.Context, files fs.FS, where string, s
 	if err != nil {
 		return err
 	}
-	defer withRoom(ctx, roomier)()
+	defer withRoom(ctx, roomy)()
 	bar := showProgress("verifying", int64(c.Size))
 	x, err := projections.Examine(ctx, log, func(done uint64) { bar.set(int64(done), int64(c.Size)) })
 	bar.done()
