@@ -43,7 +43,7 @@ const cutShort = "Failed restoring partial batch write"
 func (v *voice) Errorf(format string, a ...any) {
 	line := v.heard(format, a...)
 	if strings.HasPrefix(line, cutShort) {
-		v.log.Warn("the power was cut while events were being recorded: the last of them aren't, and none of these was acknowledged", "line", line)
+		v.log.Warn("it ended while events were being recorded: the last of them aren't, and none of these was acknowledged", "line", line)
 		return
 	}
 	v.log.Error(line)
