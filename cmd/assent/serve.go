@@ -313,14 +313,13 @@ func (s *service) nothingMissing(ctx context.Context) error {
 // openCommands brings the read models to the last event, learns who is known, and
 // begins to decide.
 func (s *service) openCommands(ctx context.Context) (err error) {
-	bar := showProgress("reading what is recorded", -1)
 	staged, err := s.nats.StageInMemory()
 	if err != nil {
 		s.log.Warn("events are staged on disk: answers take longer", "err", err)
 	}
+	bar := showProgress("reading what is recorded", -1)
 	s.commands, err = commands.Open(ctx, commands.Config{
-		InMemory: staged != "",
-		Ledger:   s.home.card.Ledger, Log: s.events, Store: s.store, Ring: s.ring,
+		Ledger: s.home.card.Ledger, Log: s.events, Store: s.store, Ring: s.ring, InMemory: staged != "",
 		Added: s.added, Revoked: s.revoked, Say: s.log, Recorded: s.recordedEvent, Copied: s.copied(), Replies: &s.replies,
 		Progress: func(done, total uint64) { bar.set(int64(done), int64(total)) },
 	})
