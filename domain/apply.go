@@ -57,7 +57,17 @@ func (a *applying) set(k Key, f Fact) {
 			return
 		}
 	}
-	a.changes = append(a.changes, Change{k, f})
+	a.changes = append(a.changes, Change{Key: k, Fact: f})
+}
+
+// begin is set for a fact of a violation. No event has the id of another, so that of a
+// violation which this event opens is new, and nobody needs to look.
+func (a *applying) begin(violation UUID, k Key, f Fact) {
+	before := len(a.changes)
+	a.set(k, f)
+	if len(a.changes) > before {
+		a.changes[before].New = violation == a.e.ID
+	}
 }
 
 // change makes a new version of a fact that is there: f is a copy, to be changed.

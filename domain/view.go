@@ -36,6 +36,7 @@ type Known struct {
 type Change struct {
 	Key  Key
 	Fact Fact
+	New  bool // surely: it is of the violation that bears the event's own id
 }
 
 // get is the fact under the key, nil where there is none.

@@ -43,12 +43,12 @@ func (c *ViolationReport) apply(a *applying) {
 // openViolation makes a violation known. It is the one that later denials join, if
 // it is the earliest that is open.
 func (a *applying) openViolation(id UUID, v *Violation) {
-	a.set(violationKey(id), v)
+	a.begin(id, violationKey(id), v)
 	if v.Client != "" {
-		a.set(violationOfKey(Subject{Client: v.Client}, id), &ViolationOf{})
+		a.begin(id, violationOfKey(Subject{Client: v.Client}, id), &ViolationOf{})
 	}
 	if v.Party != "" {
-		a.set(violationOfKey(Subject{Party: v.Party}, id), &ViolationOf{})
+		a.begin(id, violationOfKey(Subject{Party: v.Party}, id), &ViolationOf{})
 	}
 	if v.Client != "" && v.Party != "" && openViolation(a, v.Client, v.Party) == "" {
 		a.set(violatingKey(v.Client, v.Party), &Violating{Violation: id})
@@ -74,7 +74,9 @@ func (a *applying) denied(c *AccessRequest, violation UUID) {
 			continue
 		}
 		k := involvedKey(violation, p)
-		if known, _ := get[Involved](a, k); known == nil {
+		if violation == a.e.ID {
+			a.begin(violation, k, &Involved{})
+		} else if known, _ := get[Involved](a, k); known == nil {
 			a.set(k, &Involved{})
 		}
 	}

@@ -286,12 +286,14 @@ func (g *generation) facts(b *pebble.Batch, e *Applied) error {
 				continue
 			}
 		} else {
-			was, ok, err := g.was(c.Key)
-			if err != nil {
-				return err
-			}
-			if ok {
-				v.First, v.ord = was.First, was.ord
+			if !c.New {
+				was, ok, err := g.was(c.Key)
+				if err != nil {
+					return err
+				}
+				if ok {
+					v.First, v.ord = was.First, was.ord
+				}
 			}
 			g.versions.set(c.Key, v)
 		}

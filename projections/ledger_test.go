@@ -93,6 +93,12 @@ func (l *ledger) record(doc *cloudevent.Document) {
 	require.NoError(l.t, err)
 	b, err := doc.Append(nil)
 	require.NoError(l.t, err)
+	before := l.h.At(e.Seq - 1)
+	for _, c := range domain.Apply(before, e) {
+		if _, there := before.Get(c.Key); c.New {
+			require.False(l.t, there, "%v is no new fact", c.Key)
+		}
+	}
 	l.messages = append(l.messages, eventstore.Message{Seq: doc.Seq, Subject: doc.NATSSubject(), Data: b})
 	l.events = append(l.events, Applied{Doc: doc, Event: e, Changes: l.h.Record(e), Message: b, Hash: sha256.Sum256(b)})
 }

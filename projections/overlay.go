@@ -357,7 +357,7 @@ func (o *Overlay) Set(seq domain.Seq, changes []domain.Change) {
 	o.set = o.set[:0]
 	for _, c := range changes { // all that may panic comes before the first change
 		known := domain.Known{Fact: c.Fact, First: seq, From: seq}
-		if c.Key.Kind != domain.KindCommand {
+		if c.Key.Kind != domain.KindCommand && !c.New {
 			if was, there := o.Get(c.Key); there {
 				known.First = was.First
 			}
