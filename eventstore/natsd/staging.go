@@ -11,8 +11,12 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// stagedPrefix begins the name of each directory in which batches are staged in memory.
-const stagedPrefix = "assent-"
+const (
+	// stagedPrefix begins the name of each directory in which batches are staged in memory.
+	stagedPrefix = "assent-"
+	// stagedFor is a link in it, back to the link that leads to it.
+	stagedFor = "for"
+)
 
 // stagingOf is where the server stages the batches of the ledger's stream: a file
 // store for each, of a directory and six files, made, synced, read back and removed.
@@ -34,19 +38,44 @@ func (s *Server) StageInMemory() (string, error) {
 	if s.done || s.staging != "" {
 		return s.staging, nil
 	}
+	dropOrphans()
 	dir, err := os.MkdirTemp(memoryDir(), stagedPrefix)
 	if err != nil {
 		return "", fmt.Errorf("natsd: stage batches in memory: %w", err)
 	}
-	place := stagingOf(s.storeDir)
-	if err = os.RemoveAll(place); err == nil {
+	place, err := filepath.Abs(stagingOf(s.storeDir))
+	if err == nil {
+		err = os.RemoveAll(place)
+	}
+	if err == nil {
 		err = os.Symlink(dir, place)
 	}
+	if err == nil {
+		err = os.Symlink(place, filepath.Join(dir, stagedFor))
+	}
 	if err != nil {
-		return "", fmt.Errorf("natsd: stage batches in memory: %w", errors.Join(err, os.Remove(dir)))
+		return "", fmt.Errorf("natsd: stage batches in memory: %w", errors.Join(err, os.RemoveAll(dir)))
 	}
 	s.staging = dir
 	return dir, nil
+}
+
+// dropOrphans removes what this user's ledgers left in memory that were killed and are
+// gone since: nothing leads there any more.
+func dropOrphans() {
+	dirs, err := filepath.Glob(filepath.Join(memoryDir(), stagedPrefix+"*"))
+	if err != nil {
+		return // of a bad pattern, and it is none
+	}
+	for _, dir := range dirs {
+		place, err := os.Readlink(filepath.Join(dir, stagedFor))
+		if err != nil || !isOwn(dir) {
+			continue // it is being made, or another user's
+		}
+		if to, err := os.Readlink(place); err != nil || to != dir {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 // StageOnDisk ends StageInMemory: it says whether batches were staged in memory. What

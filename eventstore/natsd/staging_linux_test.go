@@ -16,15 +16,7 @@ import (
 // else: after the machine was started anew, anybody may have put a directory there.
 func TestOnlyWhatWasStagedByThisUserIsRead(t *testing.T) {
 	cfg := natsd.Config{StoreDir: filepath.Join(t.TempDir(), "nats"), Name: "test"}
-	s, err := natsd.Start(t.Context(), cfg)
-	require.NoError(t, err)
-	nc, err := s.Ledger()
-	require.NoError(t, err)
-	js, err := jetstream.New(nc)
-	require.NoError(t, err)
-	_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "LEDGER", Subjects: []string{"assent.evt.>"},
-		Storage: jetstream.FileStorage, AllowAtomicPublish: true})
-	require.NoError(t, err)
+	s := ledgerIn(t, cfg.StoreDir)
 	s.Stop()
 	link := filepath.Join(cfg.StoreDir, "jetstream/LEDGER/streams/LEDGER/batches")
 
@@ -58,4 +50,54 @@ func TestOnlyWhatWasStagedByThisUserIsRead(t *testing.T) {
 		}
 		s.Stop()
 	}
+}
+
+// What a ledger left in memory that was killed, and is gone, the next one removes; that
+// of one which may come again it doesn't touch.
+func TestWhatIsLeftInMemoryForNobodyIsRemoved(t *testing.T) {
+	staged := func() (*natsd.Server, string, string) {
+		dir := filepath.Join(t.TempDir(), "nats")
+		s := ledgerIn(t, dir)
+		staging, err := s.StageInMemory()
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = os.RemoveAll(staging) })
+		return s, dir, staging
+	}
+	leave := func(dir, staging string) { // as a kill does
+		link, err := filepath.Abs(filepath.Join(dir, "jetstream/LEDGER/streams/LEDGER/batches"))
+		require.NoError(t, err)
+		require.NoError(t, os.Mkdir(staging, 0o700))
+		require.NoError(t, os.Symlink(link, filepath.Join(staging, "for")))
+		require.NoError(t, os.Symlink(staging, link))
+	}
+	gone, goneDir, orphan := staged()
+	gone.Stop()
+	leave(goneDir, orphan)
+	require.NoError(t, os.RemoveAll(goneDir))
+	killed, killedDir, kept := staged()
+	killed.Stop()
+	leave(killedDir, kept)
+	running, _, used := staged()
+	defer running.Stop()
+	require.NoDirExists(t, orphan)
+	require.DirExists(t, kept)
+	_, _, another := staged()
+	require.DirExists(t, kept)
+	require.DirExists(t, used)
+	require.DirExists(t, another)
+}
+
+// ledgerIn starts a server with an empty ledger's stream.
+func ledgerIn(t *testing.T, dir string) *natsd.Server {
+	s, err := natsd.Start(t.Context(), natsd.Config{StoreDir: dir, Name: "test"})
+	require.NoError(t, err)
+	t.Cleanup(s.Stop)
+	nc, err := s.Ledger()
+	require.NoError(t, err)
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "LEDGER", Subjects: []string{"assent.evt.>"},
+		Storage: jetstream.FileStorage, AllowAtomicPublish: true})
+	require.NoError(t, err)
+	return s
 }
