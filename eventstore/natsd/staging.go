@@ -30,7 +30,12 @@ func stagingOf(store string) string {
 // returned, and empty where the machine has no place for it: batches are staged on
 // disk then, as the server does by itself.
 func (s *Server) StageInMemory() (string, error) {
-	if memoryDir() == "" {
+	memory := memoryDir()
+	if memory == "" {
+		return "", nil
+	}
+	dropOrphans(memory)
+	if !hasRoom(memory) {
 		return "", nil
 	}
 	s.mu.Lock()
@@ -38,8 +43,7 @@ func (s *Server) StageInMemory() (string, error) {
 	if s.done || s.staging != "" {
 		return s.staging, nil
 	}
-	dropOrphans()
-	dir, err := os.MkdirTemp(memoryDir(), stagedPrefix)
+	dir, err := os.MkdirTemp(memory, stagedPrefix)
 	if err != nil {
 		return "", fmt.Errorf("natsd: stage batches in memory: %w", err)
 	}
@@ -62,8 +66,8 @@ func (s *Server) StageInMemory() (string, error) {
 
 // dropOrphans removes what this user's ledgers left in memory that were killed and are
 // gone since: nothing leads there any more.
-func dropOrphans() {
-	dirs, err := filepath.Glob(filepath.Join(memoryDir(), stagedPrefix+"*"))
+func dropOrphans(memory string) {
+	dirs, err := filepath.Glob(filepath.Join(memory, stagedPrefix+"*"))
 	if err != nil {
 		return // of a bad pattern, and it is none
 	}
@@ -106,7 +110,7 @@ func leftStaging(store string) (string, error) {
 		return "", fmt.Errorf("natsd: look where batches were staged: %w", err)
 	}
 	below, name := filepath.Split(dir)
-	if memoryDir() != "" && filepath.Clean(below) == memoryDir() && strings.HasPrefix(name, stagedPrefix) && isOwn(dir) {
+	if memory := memoryDir(); memory != "" && filepath.Clean(below) == memory && strings.HasPrefix(name, stagedPrefix) && isOwn(dir) {
 		return dir, nil
 	}
 	if err := os.Remove(place); err != nil {

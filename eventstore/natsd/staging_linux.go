@@ -14,13 +14,19 @@ const (
 	leastMemory = 32 << 20
 )
 
-// memoryDir is a directory in memory; empty: there is none, or it is full.
+// memoryDir is a directory in memory; empty: there is none.
 func memoryDir() string {
 	var st unix.Statfs_t
-	if err := unix.Statfs(sharedMemory, &st); err != nil || st.Type != unix.TMPFS_MAGIC || st.Bavail*uint64(st.Bsize) < leastMemory {
+	if err := unix.Statfs(sharedMemory, &st); err != nil || st.Type != unix.TMPFS_MAGIC {
 		return ""
 	}
 	return sharedMemory
+}
+
+// hasRoom says whether enough is free there.
+func hasRoom(dir string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(dir, &st) == nil && st.Bavail*uint64(st.Bsize) >= leastMemory
 }
 
 // isOwn says whether the directory is one that this user alone reads and writes.
