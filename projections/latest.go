@@ -152,8 +152,8 @@ func (h *holder) set(c domain.Change, seq domain.Seq) bool {
 
 // add adds a fact that isn't there, and says where.
 func (h *holder) add(k domain.Key, known domain.Known) int {
-	h.tags = append(h.tags, tagOf(k.Kind, k.C))
-	h.facts = append(h.facts, living{k.B, k.C, known})
+	h.tags = append(tight(h.tags), tagOf(k.Kind, k.C))
+	h.facts = append(tight(h.facts), living{k.B, k.C, known})
 	if k.Kind == domain.KindClient {
 		h.client = len(h.facts)
 	}
@@ -167,6 +167,14 @@ func (h *holder) add(k domain.Key, known domain.Known) int {
 		}
 	}
 	return len(h.facts) - 1
+}
+
+// tight has room for one more, and for few beyond it: most holders grow no further.
+func tight[E any](s []E) []E {
+	if len(s) < cap(s) {
+		return s
+	}
+	return append(make([]E, 0, len(s)+2+len(s)/8), s...)
 }
 
 func (x *index) add(h *holder, i int) {

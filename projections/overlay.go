@@ -2,6 +2,7 @@ package projections
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/qtccc/assent/domain"
 )
@@ -16,17 +17,18 @@ import (
 // base is right at any moment, and forgetting it costs a read
 // (TestOverlayAnswersAsHistoryDoes).
 //
-// What is of one client lies together, since a decision is about few of them. It is
-// kept in two halves: all that is used moves to the hot one, and when that is full,
-// the cold one is dropped as a whole and they change places. What has dirty facts
-// always lies in the hot one.
+// What is of one client lies together, since a decision is about few of them; a fact
+// that has no A lies alone. All is kept in two halves: what is used moves to the hot
+// one, and when that is full, the cold one is dropped as a whole and they change
+// places. What has dirty facts always lies in the hot one.
 type Overlay struct {
 	base      domain.View
-	half      int // how many facts are kept in each half
+	most      int // how many facts are kept in each half
 	used      int // how many clean ones the hot half has
 	last      domain.Seq
-	hot, cold map[string]*group
-	recent    [2]*group // of the hot half: who was looked for last
+	hot, cold half
+	recent    [2]*group  // of the hot half: who was looked for last
+	found     [256]*lone // of the hot half: what was found last of each kind
 	// whole are lists of all facts of a kind without an A, as they are now: the editions,
 	// which every decision asks for.
 	whole map[domain.Kind][]item
@@ -40,22 +42,40 @@ type Overlay struct {
 	set    []domain.Known // room for Set
 }
 
-// A group is what is kept of one A, or of one C where there is no A. What is known to
-// be absent has no First.
+// A half has what is of one A by that, and what is alone by its C. What is known to be
+// absent has no First.
+type half struct {
+	groups map[string]*group
+	lone   map[string]*lone
+}
+
+func newHalf() half { return half{map[string]*group{}, map[string]*lone{}} }
+
+// A group is what is kept of one A; the client of that id is among it.
 type group struct {
 	holder
 	a      string
-	dirty  []domain.Seq // of each fact: the last event that changed it and waits for Clean; 0: none
-	fresh  []uint32     // the dirty ones that became known by what is dirty, in their order
+	fresh  []uint32 // the dirty facts that became known by what is dirty, in their order
 	listed []list
 	listAt map[listKey]int // where in listed; nil while they are few
 }
 
+// A lone fact has neither A nor B. Most ids name one thing, so those of other kinds that
+// have the same C are chained.
+type lone struct {
+	c    string
+	kind domain.Kind
+	domain.Known
+	next *lone
+}
+
+// A dirtied fact is in a group, or lies alone, or is the id of a command.
 type dirtied struct {
-	seq domain.Seq
-	of  *group
-	at  uint32
-	id  domain.Key // of a command; of is nil
+	seq  domain.Seq
+	of   *group
+	at   uint32
+	lone *lone
+	id   domain.Key
 }
 
 // A list is whole, and as it is now: which of the group's facts it has.
@@ -78,7 +98,7 @@ const mostWhole = 256
 // many clean facts it keeps, absent ones counted, give or take a half, and
 // as many as were dirty at once.
 func NewOverlay(base domain.View, bound int) *Overlay {
-	o := &Overlay{base: base, half: max(bound/2, 1)}
+	o := &Overlay{base: base, most: max(bound/2, 1)}
 	o.Reset()
 	return o
 }
@@ -86,14 +106,18 @@ func NewOverlay(base domain.View, bound int) *Overlay {
 // Reset forgets everything, what is dirty too: events that were Set and then not
 // recorded are gone, and the base must know all that was.
 func (o *Overlay) Reset() {
-	o.hot, o.cold, o.recent, o.whole = map[string]*group{}, nil, [2]*group{}, map[domain.Kind][]item{}
+	o.hot, o.cold, o.whole = newHalf(), half{}, map[domain.Kind][]item{}
+	o.recent, o.found = [2]*group{}, [256]*lone{}
 	o.dirty, o.ids, o.newest = nil, map[domain.Key]domain.Known{}, map[string]string{}
 	o.used, o.last = 0, 0
 }
 
-// most is how large a group may be that moves to the hot half, and a list that is kept.
-func (o *Overlay) most() int { return max(o.half/4, 4) }
+// large is how large a group may be that moves to the hot half, and a list that is kept.
+func (o *Overlay) large() int { return max(o.most/4, 4) }
 
+func alone(k domain.Key) bool { return k.A == "" && k.B == "" && k.Kind != domain.KindClient }
+
+// groupOf is whose group has a fact that isn't alone.
 func groupOf(k domain.Key) string {
 	if k.A == "" {
 		return k.C
@@ -101,9 +125,9 @@ func groupOf(k domain.Key) string {
 	return k.A
 }
 
-// group is what is kept of an A, in the hot half until group is called again.
+// group is what is kept of an A, in the hot half until anything is asked for again.
 func (o *Overlay) group(a string) *group {
-	if o.used >= o.half {
+	if o.used >= o.most {
 		o.turn()
 	}
 	switch last := &o.recent; {
@@ -113,32 +137,75 @@ func (o *Overlay) group(a string) *group {
 		last[0], last[1] = last[1], last[0]
 		return last[0]
 	}
-	g := o.hot[a]
+	g := o.hot.groups[a]
 	if g == nil {
-		if g = o.cold[a]; g == nil || len(g.facts) > o.most() {
-			delete(o.cold, a)
+		if g = o.cold.groups[a]; g == nil || len(g.facts) > o.large() {
+			delete(o.cold.groups, a)
 			g = &group{a: a}
 		}
-		o.hot[a] = g
+		o.hot.groups[a] = g
 		o.used += 1 + len(g.facts)
 	}
 	o.recent = [2]*group{g, o.recent[0]}
 	return g
 }
 
+// alone is what is kept of a fact that lies alone, nil if nothing is. It is in the hot
+// half until anything is asked for again.
+func (o *Overlay) alone(kind domain.Kind, c string) *lone {
+	if o.used >= o.most {
+		o.turn()
+	}
+	if l := o.found[kind]; l != nil && l.c == c {
+		return l
+	}
+	l := o.hot.lone[c]
+	if l == nil {
+		if l = o.cold.lone[c]; l == nil {
+			return nil
+		}
+		o.hot.lone[c] = l
+		for each := l; each != nil; each = each.next {
+			o.used++
+		}
+	}
+	for l != nil && l.kind != kind {
+		l = l.next
+	}
+	if l != nil {
+		o.found[kind] = l
+	}
+	return l
+}
+
+// add adds what isn't kept yet.
+func (o *Overlay) add(kind domain.Kind, c string, known domain.Known) *lone {
+	l := &lone{c, kind, known, o.hot.lone[c]}
+	o.hot.lone[c] = l
+	return l
+}
+
+// isDirty says whether a fact that is kept was changed by an event that waits for
+// Clean: its last event is among those.
+func (o *Overlay) isDirty(known *domain.Known) bool {
+	return len(o.dirty) > 0 && known.From >= o.dirty[0].seq
+}
+
 // turn lets the halves change places.
 func (o *Overlay) turn() {
-	o.hot, o.cold, o.recent, o.used = map[string]*group{}, o.hot, [2]*group{}, 0
+	o.hot, o.cold, o.used = newHalf(), o.hot, 0
+	o.recent, o.found = [2]*group{}, [256]*lone{}
 	clear(o.whole)
 	for i := range o.dirty {
-		g := o.dirty[i].of
-		if g == nil || o.hot[g.a] != nil {
-			continue
+		switch d := &o.dirty[i]; {
+		case d.of != nil && o.hot.groups[d.of.a] == nil:
+			if len(d.of.facts) > o.large() {
+				o.shrink(d.of)
+			}
+			o.hot.groups[d.of.a] = d.of
+		case d.lone != nil:
+			o.hot.lone[d.lone.c] = o.cold.lone[d.lone.c]
 		}
-		if len(g.facts) > o.most() {
-			o.shrink(g)
-		}
-		o.hot[g.a] = g
 	}
 }
 
@@ -147,9 +214,9 @@ func (o *Overlay) shrink(g *group) {
 	was := *g
 	*g = group{a: g.a}
 	now := make([]uint32, len(was.facts))
-	for i, f := range was.facts {
-		if was.dirty[i] != 0 {
-			now[i] = g.add(domain.Key{Kind: was.tags[i].kind(), B: f.b, C: f.c}, f.Known, was.dirty[i])
+	for i := range was.facts {
+		if f := &was.facts[i]; o.isDirty(&f.Known) {
+			now[i] = uint32(g.add(domain.Key{Kind: was.tags[i].kind(), B: f.b, C: f.c}, f.Known))
 		}
 	}
 	for _, at := range was.fresh {
@@ -162,15 +229,11 @@ func (o *Overlay) shrink(g *group) {
 	}
 }
 
-func (g *group) add(k domain.Key, known domain.Known, dirty domain.Seq) uint32 {
-	g.dirty = append(g.dirty, dirty)
-	return uint32(g.holder.add(k, known))
-}
-
 // Get is the fact as it is after the last Set. It panics where the base does, and
 // is whole then.
 func (o *Overlay) Get(k domain.Key) (domain.Known, bool) {
-	if k.Kind == domain.KindCommand {
+	switch {
+	case k.Kind == domain.KindCommand:
 		if known, there := o.ids[k]; there {
 			return known, true
 		}
@@ -178,19 +241,32 @@ func (o *Overlay) Get(k domain.Key) (domain.Known, bool) {
 			return domain.Known{}, false
 		}
 		return o.base.Get(k)
+	case alone(k):
+		if l := o.alone(k.Kind, k.C); l != nil {
+			return l.Known, l.First != 0
+		}
+		known, there := o.read(k)
+		o.add(k.Kind, k.C, known)
+		return known, there
 	}
 	g := o.group(groupOf(k))
 	if at := g.find(k); at >= 0 {
 		known := g.facts[at].Known
 		return known, known.First != 0
 	}
-	known, there := o.base.Get(k)
-	if !there {
-		known = domain.Known{}
-	}
-	g.add(k, known, 0)
-	o.used++
+	known, there := o.read(k)
+	g.add(k, known)
 	return known, there
+}
+
+// read reads what isn't kept, and is about to be.
+func (o *Overlay) read(k domain.Key) (domain.Known, bool) {
+	known, there := o.base.Get(k)
+	o.used++
+	if !there {
+		return domain.Known{}, false
+	}
+	return known, true
 }
 
 // A base may say which id is the greatest of an actor's commands, as Lookups do.
@@ -254,7 +330,7 @@ func (o *Overlay) enlist(g *group, id listKey) (*list, []item) {
 	for k, known := range o.base.List(id.kind, g.a, id.b) {
 		items = append(items, item{k, known})
 	}
-	long := len(items) > o.most()
+	long := len(items) > o.large()
 	at, in := make([]uint32, 0, len(items)), make(map[uint32]bool, len(g.fresh))
 	for i := range items {
 		where := g.find(items[i].key)
@@ -262,7 +338,7 @@ func (o *Overlay) enlist(g *group, id listKey) (*list, []item) {
 		case where >= 0:
 			items[i].Known, in[uint32(where)] = g.facts[where].Known, true
 		case !long:
-			where = int(g.add(items[i].key, items[i].Known, 0))
+			where = g.add(items[i].key, items[i].Known)
 			o.used++
 		}
 		at = append(at, uint32(where))
@@ -284,7 +360,7 @@ func (o *Overlay) enlist(g *group, id listKey) (*list, []item) {
 func (o *Overlay) without(kind domain.Kind) []item {
 	items, kept := o.whole[kind]
 	if !kept {
-		if items = o.scattered(kind, "", ""); len(items) <= min(o.most(), mostWhole) {
+		if items = o.scattered(kind, "", ""); len(items) <= min(o.large(), mostWhole) {
 			o.whole[kind] = items
 		}
 	}
@@ -303,17 +379,24 @@ func (o *Overlay) scattered(kind domain.Kind, a, b string) (items []item) {
 		}
 	}
 	for i := range o.dirty {
-		d := &o.dirty[i]
-		k, known := d.id, o.ids[d.id]
-		if d.of != nil {
-			f := &d.of.facts[d.at]
-			k, known = domain.Key{Kind: d.of.tags[d.at].kind(), B: f.b, C: f.c}, f.Known
-		}
-		if k.Kind == kind && k.A == a && (b == "" || k.B == b) && known.First == d.seq && !in[k] {
+		k, known := o.dirtied(&o.dirty[i])
+		if k.Kind == kind && k.A == a && (b == "" || k.B == b) && known.First == o.dirty[i].seq && !in[k] {
 			items, in[k] = append(items, item{k, known}), true
 		}
 	}
 	return items
+}
+
+// dirtied is what was changed, as it is now. Its key lacks the A where that is a group's.
+func (o *Overlay) dirtied(d *dirtied) (domain.Key, domain.Known) {
+	switch {
+	case d.of != nil:
+		f := &d.of.facts[d.at]
+		return domain.Key{Kind: d.of.tags[d.at].kind(), B: f.b, C: f.c}, f.Known
+	case d.lone != nil:
+		return domain.Key{Kind: d.lone.kind, C: d.lone.c}, d.lone.Known
+	}
+	return d.id, o.ids[d.id]
 }
 
 // fewLists is up to how many lists of a group are looked through one by one.
@@ -375,13 +458,23 @@ func (o *Overlay) Set(seq domain.Seq, changes []domain.Change) {
 			o.dirty = append(o.dirty, dirtied{seq: seq, id: c.Key})
 			continue
 		}
+		if alone(c.Key) {
+			l := o.alone(c.Key.Kind, c.Key.C)
+			if l == nil {
+				l = o.add(c.Key.Kind, c.Key.C, known)
+			}
+			l.Known = known
+			o.dirty = append(o.dirty, dirtied{seq: seq, lone: l})
+			o.renew(c.Key, known)
+			continue
+		}
 		g := o.group(groupOf(c.Key))
 		where := g.find(c.Key)
 		if where < 0 {
-			where = int(g.add(c.Key, known, seq))
+			where = g.add(c.Key, known)
 		}
 		at := uint32(where)
-		g.facts[at].Known, g.dirty[at] = known, seq
+		g.facts[at].Known = known
 		o.dirty = append(o.dirty, dirtied{seq: seq, of: g, at: at})
 		if c.Key.A == "" {
 			o.renew(c.Key, known)
@@ -424,20 +517,23 @@ func (o *Overlay) Clean(seq domain.Seq) {
 	for n < len(o.dirty) && o.dirty[n].seq <= seq {
 		d := &o.dirty[n]
 		n++
-		if d.of == nil {
+		known := &domain.Known{}
+		switch {
+		case d.of != nil:
+			known = &d.of.facts[d.at].Known
+			if f := d.of.fresh; known.First == d.seq && len(f) > 0 && f[0] == d.at {
+				d.of.fresh = f[1:]
+			}
+		case d.lone != nil:
+			known = &d.lone.Known
+		default:
 			delete(o.ids, d.id)
-			continue
 		}
-		if d.of.facts[d.at].First == d.seq && len(d.of.fresh) > 0 && d.of.fresh[0] == d.at {
-			d.of.fresh = d.of.fresh[1:]
-		}
-		if d.of.dirty[d.at] == d.seq {
-			d.of.dirty[d.at] = 0
+		if known.From == d.seq { // nothing that waits changed it since
 			o.used++ // whole halves change places when there is something new
 		}
 	}
-	clear(o.dirty[:n]) // what they lead to may be forgotten
-	o.dirty = o.dirty[n:]
+	o.dirty = slices.Delete(o.dirty, 0, n) // what they lead to may be forgotten
 }
 
 // Dirty counts the changes that wait for Clean.

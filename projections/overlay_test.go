@@ -113,18 +113,30 @@ func overlayAnswersAsHistoryDoes(t *rapid.T) {
 			}
 		},
 		"": func(t *rapid.T) {
-			kept := map[*group]int{}
-			for _, half := range []map[string]*group{o.hot, o.cold} {
-				for a, g := range half {
+			groups, lones := map[*group]bool{}, map[*lone]bool{}
+			sum := 0
+			for _, half := range []half{o.hot, o.cold} {
+				for a, g := range half.groups {
 					require.Equal(t, a, g.a)
-					kept[g] = 1 + len(g.facts)
+					if !groups[g] {
+						sum += 1 + len(g.facts)
+					}
+					groups[g] = true
+				}
+				for c, l := range half.lone {
+					kinds := map[domain.Kind]bool{}
+					for ; l != nil; l = l.next {
+						require.Equal(t, c, l.c)
+						require.False(t, kinds[l.kind])
+						kinds[l.kind] = true
+						if !lones[l] {
+							sum++
+						}
+						lones[l] = true
+					}
 				}
 			}
-			sum := 0
-			for _, n := range kept {
-				sum += n
-			}
-			require.LessOrEqual(t, sum, 2*(o.half+2*o.most()+most*(1+o.most())))
+			require.LessOrEqual(t, sum, 2*(o.most+2*o.large()+most*(1+o.large())))
 		},
 	})
 }

@@ -3,6 +3,7 @@ package projections
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,12 +25,15 @@ func newWorld(*rapid.T) *world {
 }
 
 var kinds = []domain.Kind{domain.KindLedger, domain.KindClient, domain.KindSpent, domain.KindRight, domain.KindRested,
-	domain.KindViolating, domain.KindCommand}
+	domain.KindViolating, domain.KindCommand, domain.KindParty, domain.KindActor}
+
+// without are the kinds whose facts have no A.
+var without = []domain.Kind{domain.KindLedger, domain.KindClient, domain.KindParty, domain.KindActor}
 
 // key is one that a fact may have.
 func (w *world) key(t *rapid.T) domain.Key {
 	k := domain.Key{Kind: rapid.SampledFrom(kinds).Draw(t, "kind")}
-	if k.Kind != domain.KindLedger && k.Kind != domain.KindClient {
+	if !slices.Contains(without, k.Kind) {
 		k.A = rapid.SampledFrom(w.as).Draw(t, "a")
 	}
 	if k.Kind == domain.KindRight || k.Kind == domain.KindRested {
@@ -83,6 +87,10 @@ func aFact(kind domain.Kind, seq domain.Seq) domain.Fact {
 		return &domain.Ledger{ID: domain.UUID(aUUID(uint64(seq))), Name: "agency", Log: "a+00000000+" + domain.LogKey(strings.Repeat("A", 44)), Admins: int(seq)}
 	case domain.KindClient:
 		return &domain.Client{Name: domain.Text("sha256:" + strings.Repeat("0", 64)), NameAt: seq}
+	case domain.KindParty:
+		return &domain.Party{Category: domain.Staff, Kind: domain.Person, Name: domain.Text("sha256:" + strings.Repeat("1", 64)), NameAt: seq}
+	case domain.KindActor:
+		return &domain.Actor{ID: "clerk", Role: domain.Clerk, PublicKey: domain.PublicKey("U" + strings.Repeat("A", 55)), Revoked: seq%2 == 0}
 	case domain.KindSpent:
 		return &domain.Spent{By: domain.ID("e" + n)}
 	case domain.KindRight:
