@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -52,7 +51,7 @@ func (a *applier) put(ds []decided) {
 	}
 	for i := range ds {
 		if d := &ds[i]; d.recorded() {
-			d.applied.Message, d.applied.Hash = d.entry.Data, sha256.Sum256(d.entry.Data)
+			d.applied.Message = d.entry.Data
 			a.backlog = append(a.backlog, d.applied)
 		}
 	}

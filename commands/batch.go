@@ -139,7 +139,7 @@ func (w *writer) pipeline(events int) {
 
 // launch appends the events of the first n that are decided.
 func (w *writer) launch(n int) {
-	g := &group{after: w.seq - uint64(w.events), decided: w.staged[:n:n]}
+	g := &group{after: w.seq - uint64(w.events), decided: w.staged[:n:n], entries: make([]eventstore.Entry, 0, min(n, w.events))}
 	for i := range g.decided {
 		d := &g.decided[i]
 		if !d.recorded() {
@@ -151,7 +151,7 @@ func (w *writer) launch(n int) {
 		w.bytes -= len(d.entry.Data)
 	}
 	if w.staged = w.staged[n:]; len(w.staged) == 0 {
-		w.staged = nil // the group has the array
+		w.staged = make([]decided, 0, n) // the group has the array
 	}
 	switch len(g.entries) {
 	case 0:

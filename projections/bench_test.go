@@ -131,7 +131,7 @@ func BenchmarkApply(b *testing.B) {
 					e, err := d.Event()
 					require.NoError(b, err)
 					m := benchMessage(nil, seq)
-					batch[i] = Applied{Doc: d, Event: e, Changes: domain.Apply(facts, e), Message: m.Data, Hash: sha256.Sum256(m.Data)}
+					batch[i] = Applied{Doc: d, Event: e, Changes: domain.Apply(facts, e), Message: m.Data}
 					facts.Set(e.Seq, batch[i].Changes)
 				}
 				b.StartTimer()
@@ -268,7 +268,7 @@ func BenchmarkKeepDocuments(b *testing.B) {
 	all := make([]Applied, 1024)
 	for i := range all {
 		m := benchMessage(nil, benchClients+uint64(i))
-		all[i] = Applied{Message: m.Data, Hash: sha256.Sum256(m.Data)}
+		all[i] = Applied{Message: m.Data}
 	}
 	for _, size := range []int{1, 16, 256} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

@@ -61,6 +61,14 @@ func newBlock(number uint64) *block {
 	return b
 }
 
+// roomAs makes room for as much as the block before had, so that it doesn't grow by
+// and by.
+func (b *block) roomAs(before *block) {
+	b.times = make([]int64, 0, len(before.times))
+	b.links = make([]link, 0, len(before.links)+len(before.links)/16)
+	b.chains = make([]chain, 0, len(before.chains)+len(before.chains)/16)
+}
+
 // add adds the next event.
 func (b *block) add(at int64, found mentions) {
 	place := uint16(len(b.times))

@@ -1,7 +1,6 @@
 package projections
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -21,7 +21,7 @@ import (
 // of its first event, in 20 digits:
 //
 //	00000000000000000001.documents  messages, one after the other, byte for byte
-//	00000000000000000001.index      an entry for each event: seq (8) ‖ offset (4) ‖ length (4) ‖ SHA-256 of the message (32), big endian
+//	00000000000000000001.index      an entry for each event: seq (8) ‖ offset (4) ‖ length (4) ‖ XXH64 of the message (8), big endian
 //
 // A segment holds the events from its first one on, up to the first one of the next
 // segment, at most 65,536 of them: with messages of less than 64 KiB an offset has
@@ -30,7 +30,7 @@ const (
 	documentsDir   = "documents"
 	documentsFile  = ".documents"
 	indexFile      = ".index"
-	entrySize      = 8 + 4 + 4 + 32
+	entrySize      = 8 + 4 + 4 + 8
 	segmentEvents  = 1 << 16
 	mostDocument   = 1<<16 - 1
 	mostSegments   = 16      // are open for reading at a time: 32 descriptors
@@ -172,7 +172,7 @@ func (d *documents) append(next uint64, events []Applied) error {
 		d.ibuf = binary.BigEndian.AppendUint64(d.ibuf, seq)
 		d.ibuf = binary.BigEndian.AppendUint32(d.ibuf, uint32(d.size))
 		d.ibuf = binary.BigEndian.AppendUint32(d.ibuf, uint32(len(message)))
-		d.ibuf = append(d.ibuf, e.Hash[:]...)
+		d.ibuf = binary.BigEndian.AppendUint64(d.ibuf, xxhash.Sum64(message))
 		d.buf = append(d.buf, message...)
 		if d.size += len(message); len(d.buf) >= documentsBatch {
 			if err := d.flush(); err != nil {
@@ -296,7 +296,7 @@ func (d *documents) get(seq uint64) ([]byte, error) {
 	if _, err := s.data.ReadAt(message, int64(offset)); err != nil {
 		return nil, err
 	}
-	if sha256.Sum256(message) != [32]byte(entry[16:]) {
+	if xxhash.Sum64(message) != binary.BigEndian.Uint64(entry[16:]) {
 		return nil, errLost
 	}
 	return message, nil

@@ -100,7 +100,7 @@ func (l *ledger) record(doc *cloudevent.Document) {
 		}
 	}
 	l.messages = append(l.messages, eventstore.Message{Seq: doc.Seq, Subject: doc.NATSSubject(), Data: b})
-	l.events = append(l.events, Applied{Doc: doc, Event: e, Changes: l.h.Record(e), Message: b, Hash: sha256.Sum256(b)})
+	l.events = append(l.events, Applied{Doc: doc, Event: e, Changes: l.h.Record(e), Message: b})
 }
 
 // must records it, or the test fails.

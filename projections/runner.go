@@ -192,7 +192,7 @@ func (b *batch) decode() {
 			b.err = fmt.Errorf("%w: event %d: %w", ErrForeign, m.Seq, err)
 			return
 		}
-		a.Message, a.Hash = m.Data, sha256.Sum256(m.Data)
+		a.Message = m.Data
 	}
 }
 

@@ -37,8 +37,7 @@ type Applied struct {
 	Doc     *cloudevent.Document
 	Event   *domain.Event
 	Changes []domain.Change
-	Message []byte   // byte for byte as the stream has it
-	Hash    [32]byte // its SHA-256
+	Message []byte // byte for byte as the stream has it
 }
 
 // A Store holds the read models. Views and questions may be asked from any

@@ -35,7 +35,11 @@ func (t *trail) add(seq uint64, at int64, found mentions) (wentBack bool) {
 	}
 	t.last = at
 	if n, place := blockOf(seq); place == 0 {
-		t.open = append(t.open, newBlock(n))
+		b := newBlock(n)
+		if k := len(t.open); k > 0 {
+			b.roomAs(t.open[k-1])
+		}
+		t.open = append(t.open, b)
 	}
 	t.open[len(t.open)-1].add(at, found)
 	return wentBack

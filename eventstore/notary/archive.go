@@ -16,6 +16,7 @@ type archive struct {
 	dir    string
 	queued []file
 	bytes  int             // of queued
+	room   [][]byte        // what was queued before, to be filled again
 	dirty  map[string]bool // directories in which something has a new name
 	seen   map[string]bool // directories that are known to be there, durably once synced
 }
@@ -30,11 +31,27 @@ func newArchive(dir string, d disk) *archive {
 }
 
 // mostQueued bounds the bytes of files that wait to be written together.
-const mostQueued = 8 << 20
+const mostQueued = 2 << 20
 
-// put has a file written with those before it, at sync at the latest. Whatever was
-// there under the name is replaced as a whole. Where it fails, or sync does, some of
-// the files put since the last sync are there and some aren't.
+// mostRooms are kept to be filled again, of so many bytes at most.
+const (
+	mostRooms = 16
+	mostRoom  = 512 << 10
+)
+
+// next is room for the data of a file that is put then.
+func (a *archive) next(size int) []byte {
+	if n := len(a.room); n > 0 {
+		b := a.room[n-1]
+		a.room = a.room[:n-1]
+		return slices.Grow(b[:0], size)
+	}
+	return make([]byte, 0, size)
+}
+
+// put has a file written with those before it, at sync at the latest; it keeps the data.
+// Whatever was there under the name is replaced as a whole. Where it fails, or sync does,
+// some of the files put since the last sync are there and some aren't.
 func (a *archive) put(name string, data []byte) error {
 	a.queued = append(a.queued, file{a.path(name), data})
 	if a.bytes += len(data); a.bytes < mostQueued {
@@ -57,6 +74,9 @@ func (a *archive) flush() error {
 		if err == nil {
 			a.dirty[filepath.Dir(f.path)] = true
 			err = a.rename(f.path+".new", f.path)
+		}
+		if len(a.room) < mostRooms && cap(f.data) <= mostRoom {
+			a.room = append(a.room, f.data)
 		}
 	}
 	return err

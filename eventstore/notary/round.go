@@ -218,7 +218,7 @@ func (n *Notary) messages(ctx context.Context, from, to uint64, each func([]byte
 }
 
 func (a *archive) putTile(g grown) error {
-	b := make([]byte, 0, len(g.hashes)*tlog.HashSize)
+	b := a.next(len(g.hashes) * tlog.HashSize)
 	for i := range g.hashes {
 		b = append(b, g.hashes[i][:]...)
 	}
@@ -230,7 +230,7 @@ func (a *archive) putBundle(at uint64, messages [][]byte) (err error) {
 	for _, m := range messages {
 		size += 2 + len(m)
 	}
-	b := make([]byte, 0, size)
+	b := a.next(size)
 	for _, m := range messages {
 		if b, err = appendEntry(b, m); err != nil {
 			return err
