@@ -57,8 +57,10 @@ func (a *access) basis(s side) (bool, []Reason) {
 	own, early, asContact := Authorized, false, (*Contact)(nil)
 	if s.party.Category == External {
 		own, early = Designated, !everDesignated(a, a.Client)
-		if c, _ := contact(a, a.Client, s.id); early && c != nil && !c.Dropped {
-			asContact = c
+		if early {
+			if c, _ := contact(a, a.Client, s.id); c != nil && !c.Dropped {
+				asContact = c
+			}
 		}
 	}
 	if asContact != nil && s.action == Consult {

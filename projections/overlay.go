@@ -18,9 +18,11 @@ import (
 // (TestOverlayAnswersAsHistoryDoes).
 //
 // What is of one client lies together, since a decision is about few of them; a fact
-// that has no A lies alone. All is kept in two halves: what is used moves to the hot
-// one, and when that is full, the cold one is dropped as a whole and they change
-// places. What has dirty facts always lies in the hot one.
+// that has no A lies alone. All is kept in two halves: what is asked for is taken over
+// into the hot one, and when that is full, the cold one is dropped as a whole and they
+// change places. What is dirty always lies in the hot one. So the cold one has nothing
+// that was changed since but what the hot one has too, and its lists only as long as
+// nothing has become known that belongs to them.
 type Overlay struct {
 	base      domain.View
 	most      int // how many facts are kept in each half
@@ -72,6 +74,7 @@ type lone struct {
 // A dirtied fact is in a group, or lies alone, or is the id of a command.
 type dirtied struct {
 	seq  domain.Seq
+	came bool // into the hot half by this: it is counted once it is clean
 	of   *group
 	at   uint32
 	lone *lone
@@ -112,7 +115,7 @@ func (o *Overlay) Reset() {
 	o.used, o.last = 0, 0
 }
 
-// large is how large a group may be that moves to the hot half, and a list that is kept.
+// large is how long a list may be that is kept.
 func (o *Overlay) large() int { return max(o.most/4, 4) }
 
 func alone(k domain.Key) bool { return k.A == "" && k.B == "" && k.Kind != domain.KindClient }
@@ -139,12 +142,9 @@ func (o *Overlay) group(a string) *group {
 	}
 	g := o.hot.groups[a]
 	if g == nil {
-		if g = o.cold.groups[a]; g == nil || len(g.facts) > o.large() {
-			delete(o.cold.groups, a)
-			g = &group{a: a}
-		}
+		g = &group{a: a}
 		o.hot.groups[a] = g
-		o.used += 1 + len(g.facts)
+		o.used++
 	}
 	o.recent = [2]*group{g, o.recent[0]}
 	return g
@@ -185,12 +185,6 @@ func (o *Overlay) add(kind domain.Kind, c string, known domain.Known) *lone {
 	return l
 }
 
-// isDirty says whether a fact that is kept was changed by an event that waits for
-// Clean: its last event is among those.
-func (o *Overlay) isDirty(known *domain.Known) bool {
-	return len(o.dirty) > 0 && known.From >= o.dirty[0].seq
-}
-
 // turn lets the halves change places.
 func (o *Overlay) turn() {
 	o.hot, o.cold, o.used = newHalf(), o.hot, 0
@@ -198,34 +192,30 @@ func (o *Overlay) turn() {
 	clear(o.whole)
 	for i := range o.dirty {
 		switch d := &o.dirty[i]; {
-		case d.of != nil && o.hot.groups[d.of.a] == nil:
-			if len(d.of.facts) > o.large() {
-				o.shrink(d.of)
-			}
-			o.hot.groups[d.of.a] = d.of
+		case d.of != nil:
+			o.takeOver(d)
 		case d.lone != nil:
+			d.came = o.hot.lone[d.lone.c] == nil
 			o.hot.lone[d.lone.c] = o.cold.lone[d.lone.c]
 		}
 	}
 }
 
-// shrink lets a group forget what is clean.
-func (o *Overlay) shrink(g *group) {
-	was := *g
-	*g = group{a: g.a}
-	now := make([]uint32, len(was.facts))
-	for i := range was.facts {
-		if f := &was.facts[i]; o.isDirty(&f.Known) {
-			now[i] = uint32(g.add(domain.Key{Kind: was.tags[i].kind(), B: f.b, C: f.c}, f.Known))
-		}
+// takeOver has the hot half have what is dirty.
+func (o *Overlay) takeOver(d *dirtied) {
+	a, f := d.of.a, &d.of.facts[d.at]
+	k := domain.Key{Kind: d.of.tags[d.at].kind(), A: a, B: f.b, C: f.c}
+	g := o.hot.groups[a]
+	if g == nil {
+		g = &group{a: a}
+		o.hot.groups[a] = g
 	}
-	for _, at := range was.fresh {
-		g.fresh = append(g.fresh, now[at])
+	at := g.find(k)
+	if d.came = at < 0; d.came {
+		at = g.add(k, f.Known)
 	}
-	for i := range o.dirty {
-		if d := &o.dirty[i]; d.of == g {
-			d.at = now[d.at]
-		}
+	if d.of, d.at = g, uint32(at); f.First == d.seq {
+		g.fresh = append(g.fresh, d.at)
 	}
 }
 
@@ -247,6 +237,7 @@ func (o *Overlay) Get(k domain.Key) (domain.Known, bool) {
 		}
 		known, there := o.read(k)
 		o.add(k.Kind, k.C, known)
+		o.used++
 		return known, there
 	}
 	g := o.group(groupOf(k))
@@ -254,15 +245,28 @@ func (o *Overlay) Get(k domain.Key) (domain.Known, bool) {
 		known := g.facts[at].Known
 		return known, known.First != 0
 	}
-	known, there := o.read(k)
+	known, kept := o.cold.get(g.a, k)
+	if !kept {
+		known, _ = o.read(k)
+	}
 	g.add(k, known)
-	return known, there
+	o.used++
+	return known, known.First != 0
 }
 
-// read reads what isn't kept, and is about to be.
+// get is what a half has of a fact that isn't alone.
+func (h half) get(a string, k domain.Key) (known domain.Known, kept bool) {
+	if g := h.groups[a]; g != nil {
+		if at := g.find(k); at >= 0 {
+			return g.facts[at].Known, true
+		}
+	}
+	return domain.Known{}, false
+}
+
+// read reads what isn't kept: what isn't there has no First.
 func (o *Overlay) read(k domain.Key) (domain.Known, bool) {
 	known, there := o.base.Get(k)
-	o.used++
 	if !there {
 		return domain.Known{}, false
 	}
@@ -326,9 +330,11 @@ func (o *Overlay) List(kind domain.Kind, a, b string) iter.Seq2[domain.Key, doma
 
 // enlist makes a list of a group, and keeps it unless it is too long: then it is items.
 func (o *Overlay) enlist(g *group, id listKey) (*list, []item) {
-	var items []item
-	for k, known := range o.base.List(id.kind, g.a, id.b) {
-		items = append(items, item{k, known})
+	items, kept := o.cold.list(g.a, id)
+	if !kept {
+		for k, known := range o.base.List(id.kind, g.a, id.b) {
+			items = append(items, item{k, known})
+		}
 	}
 	long := len(items) > o.large()
 	at, in := make([]uint32, 0, len(items)), make(map[uint32]bool, len(g.fresh))
@@ -354,6 +360,23 @@ func (o *Overlay) enlist(g *group, id listKey) (*list, []item) {
 		return nil, items
 	}
 	return g.keep(list{id, at}), nil
+}
+
+// list is a list that a half has.
+func (h half) list(a string, id listKey) (items []item, kept bool) {
+	g := h.groups[a]
+	if g == nil {
+		return nil, false
+	}
+	l := g.list(id)
+	if l == nil {
+		return nil, false
+	}
+	for _, at := range l.at {
+		f := &g.facts[at]
+		items = append(items, item{domain.Key{Kind: id.kind, A: a, B: f.b, C: f.c}, f.Known})
+	}
+	return items, true
 }
 
 // without is the list of all facts of a kind that have no A.
@@ -460,22 +483,24 @@ func (o *Overlay) Set(seq domain.Seq, changes []domain.Change) {
 		}
 		if alone(c.Key) {
 			l := o.alone(c.Key.Kind, c.Key.C)
-			if l == nil {
+			came := l == nil
+			if came {
 				l = o.add(c.Key.Kind, c.Key.C, known)
 			}
 			l.Known = known
-			o.dirty = append(o.dirty, dirtied{seq: seq, lone: l})
+			o.dirty = append(o.dirty, dirtied{seq: seq, came: came, lone: l})
 			o.renew(c.Key, known)
 			continue
 		}
 		g := o.group(groupOf(c.Key))
 		where := g.find(c.Key)
-		if where < 0 {
+		came := where < 0
+		if came {
 			where = g.add(c.Key, known)
 		}
 		at := uint32(where)
 		g.facts[at].Known = known
-		o.dirty = append(o.dirty, dirtied{seq: seq, of: g, at: at})
+		o.dirty = append(o.dirty, dirtied{seq: seq, came: came, of: g, at: at})
 		if c.Key.A == "" {
 			o.renew(c.Key, known)
 			continue
@@ -484,6 +509,9 @@ func (o *Overlay) Set(seq domain.Seq, changes []domain.Change) {
 			continue
 		}
 		g.fresh = append(g.fresh, at)
+		if cold := o.cold.groups[g.a]; cold != nil {
+			cold.listed, cold.listAt = nil, nil
+		}
 		for _, id := range [...]listKey{{c.Key.Kind, ""}, {c.Key.Kind, c.Key.B}} {
 			if l := g.list(id); l != nil && (len(l.at) == 0 || l.at[len(l.at)-1] != at) {
 				l.at = append(l.at, at)
@@ -517,20 +545,16 @@ func (o *Overlay) Clean(seq domain.Seq) {
 	for n < len(o.dirty) && o.dirty[n].seq <= seq {
 		d := &o.dirty[n]
 		n++
-		known := &domain.Known{}
 		switch {
 		case d.of != nil:
-			known = &d.of.facts[d.at].Known
-			if f := d.of.fresh; known.First == d.seq && len(f) > 0 && f[0] == d.at {
+			if f := d.of.fresh; len(f) > 0 && f[0] == d.at && d.of.facts[d.at].First == d.seq {
 				d.of.fresh = f[1:]
 			}
-		case d.lone != nil:
-			known = &d.lone.Known
-		default:
+		case d.lone == nil:
 			delete(o.ids, d.id)
 		}
-		if known.From == d.seq { // nothing that waits changed it since
-			o.used++ // whole halves change places when there is something new
+		if d.came {
+			o.used++
 		}
 	}
 	o.dirty = slices.Delete(o.dirty, 0, n) // what they lead to may be forgotten

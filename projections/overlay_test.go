@@ -136,7 +136,18 @@ func overlayAnswersAsHistoryDoes(t *rapid.T) {
 					}
 				}
 			}
-			require.LessOrEqual(t, sum, 2*(o.most+2*o.large()+most*(1+o.large())))
+			fresh, hot := 0, 0
+			for _, g := range o.hot.groups {
+				fresh, hot = fresh+len(g.fresh), hot+1+len(g.facts)
+			}
+			for _, l := range o.hot.lone {
+				for ; l != nil; l = l.next {
+					hot++
+				}
+			}
+			require.LessOrEqual(t, fresh, o.Dirty())
+			require.LessOrEqual(t, o.used, hot)
+			require.LessOrEqual(t, sum, 2*(o.most+2*o.large()+2*most+2))
 		},
 	})
 }
