@@ -20,13 +20,15 @@ import (
 // What is of one client lies together, since a decision is about few of them; a fact
 // that has no A lies alone. All is kept in two halves: what is asked for is taken over
 // into the hot one, and when that is full, the cold one is dropped as a whole and they
-// change places. What is dirty always lies in the hot one. So the cold one has nothing
-// that was changed since but what the hot one has too, and its lists only as long as
-// nothing has become known that belongs to them.
+// change places; or it is dropped when nobody has asked for the rest of it for long. What
+// is dirty always lies in the hot one. So the cold one has nothing that was changed since
+// but what the hot one has too, and its lists only as long as nothing has become known
+// that belongs to them.
 type Overlay struct {
 	base      domain.View
 	most      int // how many facts are kept in each half
 	used      int // how many clean ones the hot half has
+	asked     int // how often something was asked for since they changed places
 	last      domain.Seq
 	hot, cold half
 	recent    [2]*group  // of the hot half: who was looked for last
@@ -128,11 +130,23 @@ func groupOf(k domain.Key) string {
 	return k.A
 }
 
+// long is how often as much is asked for as a half has until the cold one is dropped:
+// what is asked for at all has come into the hot one by then.
+const long = 8
+
+// age drops the cold half when its time has come.
+func (o *Overlay) age() {
+	switch o.asked++; {
+	case o.used >= o.most:
+		o.turn()
+	case o.asked == long*o.most:
+		o.cold = half{}
+	}
+}
+
 // group is what is kept of an A, in the hot half until anything is asked for again.
 func (o *Overlay) group(a string) *group {
-	if o.used >= o.most {
-		o.turn()
-	}
+	o.age()
 	switch last := &o.recent; {
 	case last[0] != nil && last[0].a == a:
 		return last[0]
@@ -153,9 +167,7 @@ func (o *Overlay) group(a string) *group {
 // alone is what is kept of a fact that lies alone, nil if nothing is. It is in the hot
 // half until anything is asked for again.
 func (o *Overlay) alone(kind domain.Kind, c string) *lone {
-	if o.used >= o.most {
-		o.turn()
-	}
+	o.age()
 	if l := o.found[kind]; l != nil && l.c == c {
 		return l
 	}
@@ -187,7 +199,7 @@ func (o *Overlay) add(kind domain.Kind, c string, known domain.Known) *lone {
 
 // turn lets the halves change places.
 func (o *Overlay) turn() {
-	o.hot, o.cold, o.used = newHalf(), o.hot, 0
+	o.hot, o.cold, o.used, o.asked = newHalf(), o.hot, 0, 0
 	o.recent, o.found = [2]*group{}, [256]*lone{}
 	clear(o.whole)
 	for i := range o.dirty {
@@ -336,14 +348,14 @@ func (o *Overlay) enlist(g *group, id listKey) (*list, []item) {
 			items = append(items, item{k, known})
 		}
 	}
-	long := len(items) > o.large()
+	large := len(items) > o.large()
 	at, in := make([]uint32, 0, len(items)), make(map[uint32]bool, len(g.fresh))
 	for i := range items {
 		where := g.find(items[i].key)
 		switch {
 		case where >= 0:
 			items[i].Known, in[uint32(where)] = g.facts[where].Known, true
-		case !long:
+		case !large:
 			where = g.add(items[i].key, items[i].Known)
 			o.used++
 		}
@@ -356,7 +368,7 @@ func (o *Overlay) enlist(g *group, id listKey) (*list, []item) {
 			items = append(items, item{domain.Key{Kind: id.kind, A: g.a, B: f.b, C: f.c}, f.Known})
 		}
 	}
-	if long {
+	if large {
 		return nil, items
 	}
 	return g.keep(list{id, at}), nil

@@ -214,6 +214,33 @@ func keys(v domain.View, kind domain.Kind, a string) iter.Seq[domain.Key] {
 	}
 }
 
+// What was set and is asked for by nobody doesn't stay for ever, though nothing else
+// takes its place.
+func TestOverlayForgetsWhatNobodyAsksFor(t *testing.T) {
+	var h domain.History
+	base := &behind{History: &h}
+	o := NewOverlay(base.view(), 20)
+	key := func(n domain.Seq) domain.Key {
+		return domain.Key{Kind: domain.KindSpent, A: fmt.Sprint("client-", n), C: "paper"}
+	}
+	for seq := domain.Seq(1); seq <= 8; seq++ {
+		c := []domain.Change{{Key: key(seq), Fact: &domain.Spent{}}}
+		h.Keep(seq, c)
+		o.Set(seq, c)
+		base.n = seq
+		o.Clean(seq)
+	}
+	for range 1000 {
+		for n := domain.Seq(1); n <= 2; n++ {
+			known, ok := o.Get(key(n))
+			require.True(t, ok)
+			require.Equal(t, n, known.From)
+		}
+	}
+	require.Len(t, o.hot.groups, 2)
+	require.Empty(t, o.cold.groups)
+}
+
 // Where the base can't read, Set sets nothing.
 func TestOverlayIsWholeAfterItsBaseGaveUp(t *testing.T) {
 	var h domain.History
