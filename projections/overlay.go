@@ -19,11 +19,10 @@ import (
 //
 // What is of one client lies together, since a decision is about few of them; a fact
 // that has no A lies alone. All is kept in two halves: what is asked for is taken over
-// into the hot one, and when that is full, the cold one is dropped as a whole and they
-// change places; or it is dropped when nobody has asked for the rest of it for long. What
-// is dirty always lies in the hot one. So the cold one has nothing that was changed since
-// but what the hot one has too, and its lists only as long as nothing has become known
-// that belongs to them.
+// into the hot one, and when that is full, or old, the cold one is dropped as a whole and
+// they change places. What is dirty always lies in the hot one. So the cold one has
+// nothing that was changed since but what the hot one has too, and its lists only as long
+// as nothing has become known that belongs to them.
 type Overlay struct {
 	base      domain.View
 	most      int // how many facts are kept in each half
@@ -130,16 +129,20 @@ func groupOf(k domain.Key) string {
 	return k.A
 }
 
-// long is how often as much is asked for as a half has until the cold one is dropped:
-// what is asked for at all has come into the hot one by then.
-const long = 8
+// The halves change places when the hot one is old, though it isn't full: else what was
+// set and is never asked for would stay. The cold one is dropped before that, once what
+// is asked for at all has been taken over. How often as much as a half holds is asked for
+// until then:
+const (
+	takenOver = 4
+	old       = 32
+)
 
-// age drops the cold half when its time has come.
 func (o *Overlay) age() {
 	switch o.asked++; {
-	case o.used >= o.most:
+	case o.used >= o.most || o.asked == old*o.most:
 		o.turn()
-	case o.asked == long*o.most:
+	case o.asked == takenOver*o.most:
 		o.cold = half{}
 	}
 }
