@@ -168,6 +168,24 @@ func TestANotaryGoesOnWhereItEnded(t *testing.T) {
 	k.shown(t)
 }
 
+// TestARoundOfManyEndsWithAFullBundle: and the rest is archived when somebody waits for it,
+// or with the next round.
+func TestARoundOfManyEndsWithAFullBundle(t *testing.T) {
+	k := newKit(t)
+	n := k.open(t)
+	k.told(n, many+100)
+	require.NoError(t, n.Wait(t.Context(), many))
+	require.EqualValues(t, many, n.Size())
+	partial := filepath.Join(k.cfg.Archive, filepath.FromSlash(filepath.Dir(bundlePath(many/tileWidth, 1))))
+	require.NoDirExists(t, partial)
+	require.NoError(t, n.Wait(t.Context(), many+100))
+	require.DirExists(t, partial)
+	require.EqualValues(t, many+100, k.shown(t).Size)
+	k.told(n, 2*many)
+	require.NoError(t, n.Close()) // all of it
+	require.EqualValues(t, 3*many+100, k.shown(t).Size)
+}
+
 // TestEveryMessageIsProven: to whoever has the proof and the log's key alone.
 func TestEveryMessageIsProven(t *testing.T) {
 	k := newKit(t)

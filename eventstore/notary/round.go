@@ -71,12 +71,12 @@ func (n *Notary) run() {
 	for {
 		select {
 		case <-tick.C:
-			n.catchUp()
+			n.catchUp(false)
 			n.publish()
 		case <-n.wake:
-			n.catchUp()
+			n.catchUp(false)
 		case <-n.life.Done():
-			n.catchUp()
+			n.catchUp(true)
 			n.publish()
 			return
 		}
@@ -100,12 +100,20 @@ func (n *Notary) publish() {
 	n.published = n.now
 }
 
-// catchUp archives all that the stream has acknowledged by now, and adds to the last
-// checkpoint who cosigned it.
-func (n *Notary) catchUp() {
+// many is from how many messages on a round ends where a bundle is full, and leaves the
+// rest to the next one, which comes soon: else each round would make a partial tile and a
+// partial bundle, each in a directory of its own, that the next one takes away.
+const many = 16 * tileWidth
+
+// catchUp archives all that the stream has acknowledged by now, or nearly, and adds to
+// the last checkpoint who cosigned it.
+func (n *Notary) catchUp(all bool) {
 	n.mu.Lock()
 	last := n.taken // what the stream says that it has need not be on its disk yet
 	n.mu.Unlock()
+	if !all && last >= n.now.edge.size+many {
+		last -= last % tileWidth
+	}
 	var err error
 	for err == nil && (n.now.edge.size < last || n.unsure != nil) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
