@@ -26,6 +26,7 @@ type load struct {
 	world    world
 	gateways []*client
 	heard    atomic.Int64 // answers
+	patience time.Duration
 }
 
 const (
@@ -39,7 +40,7 @@ const (
 func (w *worker) loadTask(ctx context.Context, t task) (*report, error) {
 	switch t.Do {
 	case "load open":
-		w.load = &load{app: &app{data: t.Dir, keysPath: t.Keys}, keys: t.Keys, world: world{clients: t.Clients}}
+		w.load = &load{app: &app{data: t.Dir, keysPath: t.Keys}, keys: t.Keys, world: world{clients: t.Clients}, patience: 5 * time.Second}
 		return &report{}, nil
 	case "load setup":
 		return w.load.setup(ctx)
@@ -183,7 +184,7 @@ func (l *load) access(ctx context.Context, t task) (*report, error) {
 			more: func() bool { return ctx.Err() == nil && more() }, done: all.Done}
 		callers[i] = k
 		all.Add(1)
-		k.next()
+		k.begin()
 	}
 	if err := l.answers(ctx, &all, callers); err != nil {
 		return nil, err
@@ -197,8 +198,7 @@ func (l *load) access(ctx context.Context, t task) (*report, error) {
 	return summed(took, time.Since(began)), ctx.Err()
 }
 
-// A caller asks, and asks again when it is answered. Its connection's goroutine has
-// it once next was called first.
+// A caller asks, and asks anew when it is answered.
 type caller struct {
 	load   *load
 	conn   *client
@@ -207,43 +207,73 @@ type caller struct {
 	done   func()
 	chance uint64
 
-	body []byte
-	sent time.Time
-	took []time.Duration
-	err  error
+	mu    sync.Mutex
+	waits bool            // guarded by mu: for an answer to body
+	body  []byte          // guarded by mu
+	sent  time.Time       // guarded by mu
+	took  []time.Duration // guarded by mu
+	err   error           // guarded by mu
 }
 
-// stalled is how long the callers wait while none of them is answered.
-const stalled = 30 * time.Second
+// stalled is how often those that wait send again while none of them is answered.
+const stalled = 5
 
-// answers waits for all callers. An answer that never comes is an error: a bench that
-// waits for ever says nothing.
+// answers waits for all callers. One answer in millions is left out (docs/decisions/0014):
+// whoever waits for it, when nobody else does any more, sends again. An answer that never
+// comes is an error: a bench that waits for ever says nothing.
 func (l *load) answers(ctx context.Context, all *sync.WaitGroup, callers []*caller) error {
 	done := make(chan struct{})
 	go func() { defer close(done); all.Wait() }()
-	for before := int64(-1); ; {
+	for before, silent := int64(-1), 0; ; {
 		select {
 		case <-done:
 			return ctx.Err()
-		case <-time.After(stalled):
+		case <-time.After(l.patience):
 			now := l.heard.Load()
-			if now == before {
-				return fmt.Errorf("of %d callers %d wait for an answer that doesn't come, after %d answers", len(callers), l.underWay(), now)
+			if now != before {
+				before, silent = now, 0
+				continue
 			}
-			before = now
+			if silent++; silent > stalled {
+				return fmt.Errorf("of %d callers %d wait for an answer that doesn't come, after %d answers", len(callers), waiting(callers), now)
+			}
+			for _, k := range callers {
+				if err := k.again(); err != nil {
+					return err
+				}
+			}
 		}
 	}
 }
 
-func (l *load) underWay() (n int) {
-	for _, c := range l.gateways {
-		c.mu.Lock()
-		n += len(c.calls)
-		c.mu.Unlock()
+func waiting(callers []*caller) (n int) {
+	for _, k := range callers {
+		k.mu.Lock()
+		if k.waits {
+			n++
+		}
+		k.mu.Unlock()
 	}
 	return n
 }
 
+// again sends what isn't answered once more, with the same id.
+func (k *caller) again() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.waits {
+		return nil
+	}
+	return k.conn.send(k.conn.door(), k.body, k.answered)
+}
+
+func (k *caller) begin() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.next()
+}
+
+// next asks, or is done. Called with mu held.
 func (k *caller) next() {
 	if k.err != nil || !k.more() {
 		k.done()
@@ -252,15 +282,22 @@ func (k *caller) next() {
 	body, err := k.compose()
 	if err == nil {
 		k.body, k.sent = body, time.Now()
+		k.waits = true
 		err = k.conn.send(k.conn.door(), body, k.answered) // from here on it may be answered
 	}
 	if err != nil {
-		k.err = err
+		k.err, k.waits = err, false
 		k.done()
 	}
 }
 
 func (k *caller) answered(b []byte, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.waits {
+		return // it was sent again, and is answered twice
+	}
+	k.waits = false
 	k.load.heard.Add(1)
 	k.took = append(k.took, time.Since(k.sent))
 	if err == nil && !bytes.Contains(b, accepted) {

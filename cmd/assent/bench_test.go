@@ -26,6 +26,33 @@ func TestBenchMeasuresAllItSays(t *testing.T) {
 	require.Empty(t, left)
 }
 
+// TestABenchSendsAgainWhatIsNotAnswered: one answer in millions never comes.
+func TestABenchSendsAgainWhatIsNotAnswered(t *testing.T) {
+	r := serveFresh(t)
+	l := &load{app: &app{data: r.data}, keys: r.data + "-keys", world: world{clients: 2}, patience: 100 * time.Millisecond}
+	defer l.close()
+	_, err := l.setup(t.Context())
+	require.NoError(t, err)
+	lost := 0
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		c := l.gateways[0]
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for reply := range c.calls {
+			c.calls[reply] = func([]byte, error) {}
+			lost++
+		}
+	}()
+	callers := 8
+	took, err := l.access(t.Context(), task{Callers: callers, For: 300 * time.Millisecond})
+	require.NoError(t, err)
+	require.Greater(t, took.Count, callers)
+	require.Positive(t, lost)
+	_, err = l.access(t.Context(), task{Callers: callers, Events: 20})
+	require.NoError(t, err)
+}
+
 // TestMedianOfTheRoundsIsGiven: one slow round moves no figure.
 func TestMedianOfTheRoundsIsGiven(t *testing.T) {
 	second := func(n int, p50 time.Duration) report { return report{Count: n, Took: time.Second, P50: p50} }
