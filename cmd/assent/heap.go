@@ -27,7 +27,10 @@ func tendHeap(ctx context.Context, room int64) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	percent, limit := debug.SetGCPercent(growth), debug.SetMemoryLimit(room)
+	percent := debug.SetGCPercent(-1) // not now
+	hugePages(room)
+	debug.SetGCPercent(growth)
+	limit := debug.SetMemoryLimit(room)
 	defer func() {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
