@@ -10,8 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // A journal has the messages that no checkpoint has yet, for those who wait until there
@@ -127,7 +125,7 @@ func (j *journal) put(size, first uint64, messages [][]byte) (int, error) {
 		return err
 	})
 	if err == nil {
-		err = j.do(effect{what: "sync", path: path}, func() error { return unix.Fdatasync(int(s.file.Fd())) })
+		err = j.do(effect{what: "sync", path: path}, func() error { return dataSync(s.file) })
 	}
 	if err != nil {
 		return 0, fmt.Errorf("notary: write %s: %w", path, err)
