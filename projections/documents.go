@@ -43,7 +43,7 @@ const (
 //
 // It is written, unsynced, before the position is, and read up to the position. What
 // a crash took away, or damaged, is missing and nothing else: each entry says whose
-// it is, and each message is compared with its digest
+// it is, and each message is compared with its checksum
 // (TestADocumentIsWhatWasRecordedOrMissing). No file is written any more once it was
 // closed: an opening cuts off what lies beyond the position, and may be of events that
 // were never recorded, and begins a new segment after it. So whatever part of the
