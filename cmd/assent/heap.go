@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"time"
 )
 
@@ -24,13 +25,10 @@ const (
 // as what lives grows: a bound below what lives would be collecting without end. It
 // returns when the context ends. Who sets GOGC or GOMEMLIMIT has it as they say.
 func tendHeap(ctx context.Context, room int64) {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+	if tendedByOthers() {
 		return
 	}
-	percent := debug.SetGCPercent(-1) // not now
-	hugePages(room)
-	debug.SetGCPercent(growth)
-	limit := debug.SetMemoryLimit(room)
+	percent, limit := debug.SetGCPercent(growth), debug.SetMemoryLimit(room)
 	defer func() {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
@@ -48,6 +46,16 @@ func tendHeap(ctx context.Context, room int64) {
 		}
 	}
 }
+
+func tendedByOthers() bool { return os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" }
+
+// widenHeap is for a process that is there to stay: filling huge pages costs one that soon
+// ends more than they give it.
+var widenHeap = sync.OnceFunc(func() {
+	if !tendedByOthers() {
+		hugePages(roomy)
+	}
+})
 
 // withRoom has the heap tended until the function that it returns is called.
 func withRoom(ctx context.Context, room int64) (end func()) {

@@ -11,8 +11,9 @@ import (
 // Go doesn't: finding a fact among those of ten thousand clients is a walk through memory,
 // and without them each step is one through page tables as well. It is a wish: where it
 // can't be had nothing changes. The memory is had and given back at once, untouched, so
-// that what the kernel was told of it stays.
+// that what the kernel was told of it stays (docs/decisions/0016).
 func hugePages(room int64) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // not before it is all had
 	const piece = 4 << 20
 	pieces := make([][]byte, room/piece)
 	for i := range pieces {

@@ -162,6 +162,7 @@ func (s *service) start(ctx context.Context, p plan) error {
 			return fmt.Errorf("make the ledger: %w", err)
 		}
 	}
+	widenHeap()
 	for _, step := range s.floors() {
 		if err := step(ctx); err != nil {
 			return interrupted(ctx, mendable(err))
