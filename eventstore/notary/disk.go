@@ -46,6 +46,10 @@ func (d disk) replace(path string, data []byte) error {
 	return d.rename(path+".new", path)
 }
 
+// large is from how many bytes on a file is a bundle, or as good as one: it is seldom read
+// again, and its memory serves for the next one instead of all that the machine has.
+const large = 64 << 10
+
 // write writes a file and syncs it.
 func (d disk) write(path string, data []byte) error {
 	var f *os.File
@@ -58,6 +62,9 @@ func (d disk) write(path string, data []byte) error {
 	})
 	if err == nil {
 		err = d.do(effect{what: "sync", path: path}, func() error { return f.Sync() })
+	}
+	if err == nil && len(data) >= large {
+		forget(f)
 	}
 	if f != nil {
 		err = errors.Join(err, f.Close())

@@ -5,3 +5,5 @@ package notary
 import "os"
 
 func dataSync(f *os.File) error { return f.Sync() }
+
+func forget(*os.File) {}
