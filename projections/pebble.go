@@ -17,7 +17,7 @@ func options(cfg *Config, logs *logged) *pebble.Options {
 		FormatMajorVersion: pebble.FormatNewest,
 		Comparer:           comparer,
 		CacheSize:          cfg.Cache, // the tables being filled are a part of it
-		MemTableSize:       16 << 20,
+		MemTableSize:       8 << 20,
 		MaxOpenFiles:       500,
 		// Ids of commands spread over all keys, so merging them costs more than all
 		// else: it is done for twice as much at a time as Pebble would.

@@ -19,7 +19,7 @@ import (
 // Config says how a store is kept. The zero Config is right for a service.
 type Config struct {
 	// Cache bounds, in bytes, what Pebble keeps in memory: blocks read and the
-	// tables being filled. 0: 64 MiB. A rebuild takes as much again, and 100 MiB
+	// tables being filled. 0: 32 MiB. A rebuild takes as much again, and 100 MiB
 	// for what it sorts, as long as it lasts.
 	Cache int64
 	// Log takes what an operator should know: models built anew, and why. Nil:
@@ -74,7 +74,7 @@ func OpenStore(dir string, cfg Config) (_ *Store, err error) {
 		cfg.fs = vfs.Default
 	}
 	if cfg.Cache == 0 {
-		cfg.Cache = 64 << 20
+		cfg.Cache = 32 << 20
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

@@ -16,7 +16,7 @@ const (
 	// the answers that many callers get (docs/performance.md).
 	growth = 400
 	// roomy is how much memory a process may have before that is held back, in bytes.
-	roomy = 448 << 20
+	roomy = 472 << 20
 	// settle is how often the bound is looked at again.
 	settle = 10 * time.Second
 )
