@@ -67,6 +67,9 @@ func (b *block) roomAs(before *block) {
 	b.times = make([]int64, 0, len(before.times))
 	b.links = make([]link, 0, len(before.links)+len(before.links)/16)
 	b.chains = make([]chain, 0, len(before.chains)+len(before.chains)/16)
+	for f, values := range before.values {
+		b.values[f] = make(map[string]uint32, len(values))
+	}
 }
 
 // add adds the next event.

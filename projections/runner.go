@@ -230,6 +230,9 @@ func applyAll(ctx context.Context, ordered <-chan *batch, applied chan<- *batch,
 		}
 		err := Guard(func() {
 			for i := range b.applied {
+				if i%together == 0 {
+					facts.near(b.applied[i:min(i+together, len(b.applied))])
+				}
 				a := &b.applied[i]
 				a.Changes = domain.Apply(facts, a.Event)
 				facts.Set(a.Event.Seq, others(a.Changes))
