@@ -41,6 +41,7 @@ type writer struct {
 	ids     idMaker
 	seq     uint64 // of the last event that was decided on
 	taken   []*job
+	clients []string  // room for near
 	staged  []decided // decided, not yet on their way
 	events  int       // in staged
 	bytes   int       // in staged
@@ -120,11 +121,25 @@ func (w *writer) step() bool {
 	}
 	w.clock = w.watch.look()
 	for i, j := range w.taken {
+		if i%projections.Together == 0 {
+			w.near(w.taken[i:])
+		}
 		w.decide(j)
 		w.taken[i] = nil
 	}
 	w.send()
 	return w.trouble.Load() == nil
+}
+
+// near brings the clients of the next accesses near.
+func (w *writer) near(jobs []*job) {
+	w.clients = w.clients[:0]
+	for _, j := range jobs[:min(len(jobs), projections.Together)] {
+		if r, ok := j.req.data.(*domain.AccessRequest); ok {
+			w.clients = append(w.clients, string(r.Client))
+		}
+	}
+	w.overlay.Near(w.clients)
 }
 
 // decide makes one job a decided one.

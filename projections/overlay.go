@@ -43,7 +43,7 @@ type Overlay struct {
 	// isn't there, and nobody needs to look.
 	newest map[string]string
 	set    []domain.Known // room for Set
-	seen   domain.Seq     // of no meaning: what near looked at
+	seen   domain.Seq     // of no meaning: what Near looked at
 }
 
 // A half has what is of one A by that, and what is alone by its C. What is known to be
@@ -576,19 +576,21 @@ func (o *Overlay) Clean(seq domain.Seq) {
 	o.dirty = slices.Delete(o.dirty, 0, n) // what they lead to may be forgotten
 }
 
-// together is how many events' clients are brought near at a time: what is kept of them
+// Together is how many clients are brought near at a time at most: what is kept of them
 // fits into the cache that is nearest.
-const together = 32
+const Together = 32
 
-// near looks at what is kept of the events' clients, and at nothing in it. Each is another
-// one, in none of the processor's caches: looked at one behind the other, they are fetched
-// at once, and not each when its event is applied. It is a fortieth of a rebuild.
-func (o *Overlay) near(events []Applied) {
-	var gs [together]*group
-	for i := range events {
-		gs[i] = o.hot.groups[string(events[i].Event.Subject.Client)]
+// Near looks at what is kept of some clients, about whom something is asked next, and at
+// nothing in it. Each event is about another client, in none of the processor's caches:
+// looked at one behind the other, they are fetched at once, and not each when its turn
+// comes. It is a fortieth of a rebuild, and of what an access takes.
+func (o *Overlay) Near(clients []string) {
+	var gs [Together]*group
+	clients = clients[:min(len(clients), Together)]
+	for i, a := range clients {
+		gs[i] = o.hot.groups[a]
 	}
-	for _, g := range gs[:len(events)] {
+	for _, g := range gs[:len(clients)] {
 		if g == nil {
 			continue
 		}

@@ -220,6 +220,7 @@ func (a *Applied) read(m *eventstore.Message) error {
 func applyAll(ctx context.Context, ordered <-chan *batch, applied chan<- *batch, base domain.View, apply func([]Applied) error, from, last uint64, progress func(done, total uint64)) error {
 	facts := NewOverlay(base, kept)
 	next := from
+	var clients []string
 	for b := range ordered {
 		<-b.ready
 		if b.err != nil {
@@ -230,8 +231,12 @@ func applyAll(ctx context.Context, ordered <-chan *batch, applied chan<- *batch,
 		}
 		err := Guard(func() {
 			for i := range b.applied {
-				if i%together == 0 {
-					facts.near(b.applied[i:min(i+together, len(b.applied))])
+				if i%Together == 0 {
+					clients = clients[:0]
+					for _, next := range b.applied[i:min(i+Together, len(b.applied))] {
+						clients = append(clients, string(next.Event.Subject.Client))
+					}
+					facts.Near(clients)
 				}
 				a := &b.applied[i]
 				a.Changes = domain.Apply(facts, a.Event)
