@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"os"
 	"runtime/debug"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +15,9 @@ import (
 // can't be had nothing changes. The memory is had and given back at once, untouched, so
 // that what the kernel was told of it stays (docs/decisions/0016).
 func hugePages(room int64) {
+	if !hasAddresses() {
+		return
+	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // not before it is all had
 	const piece = 4 << 20
 	pieces := make([][]byte, room/piece)
@@ -22,4 +27,15 @@ func hugePages(room int64) {
 	}
 	clear(pieces)
 	debug.FreeOSMemory()
+}
+
+// hasAddresses says whether memory that isn't used costs nothing: where it is counted
+// (ulimit -v, vm.overcommit_memory 2), having that much at once may end the process.
+func hasAddresses() bool {
+	var most unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_AS, &most); err != nil || most.Cur != unix.RLIM_INFINITY {
+		return false
+	}
+	policy, err := os.ReadFile("/proc/sys/vm/overcommit_memory")
+	return err == nil && !bytes.HasPrefix(policy, []byte("2"))
 }
