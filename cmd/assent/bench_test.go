@@ -35,13 +35,14 @@ func TestABenchSendsAgainWhatIsNotAnswered(t *testing.T) {
 	require.NoError(t, err)
 	lost := 0
 	go func() {
-		time.Sleep(100 * time.Millisecond)
 		c := l.gateways[0]
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		for reply := range c.calls {
-			c.calls[reply] = func([]byte, error) {}
-			lost++
+		for lost == 0 {
+			c.mu.Lock()
+			for reply := range c.calls {
+				c.calls[reply] = func([]byte, error) {}
+				lost++
+			}
+			c.mu.Unlock()
 		}
 	}()
 	callers := 8
