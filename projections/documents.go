@@ -21,7 +21,7 @@ import (
 // of its first event, in 20 digits:
 //
 //	00000000000000000001.documents  messages, one after the other, byte for byte
-//	00000000000000000001.index      an entry for each event: seq (8) ‖ offset (4) ‖ length (4) ‖ XXH64 of the message (8), big endian
+//	00000000000000000001.index      an entry for each event: offset (4) ‖ length (4) ‖ XXH64 of the message, seeded with its sequence (8), big endian
 //
 // A segment holds the events from its first one on, up to the first one of the next
 // segment, at most 65,536 of them: with messages of less than 64 KiB an offset has
@@ -30,7 +30,7 @@ const (
 	documentsDir   = "documents"
 	documentsFile  = ".documents"
 	indexFile      = ".index"
-	entrySize      = 8 + 4 + 4 + 8
+	entrySize      = 4 + 4 + 8
 	segmentEvents  = 1 << 16
 	mostDocument   = 1<<16 - 1
 	mostSegments   = 16      // are open for reading at a time: 32 descriptors
@@ -42,8 +42,8 @@ const (
 // seconds (docs/decisions/0007).
 //
 // It is written, unsynced, before the position is, and read up to the position. What
-// a crash took away, or damaged, is missing and nothing else: each entry says whose
-// it is, and each message is compared with its checksum
+// a crash took away, or damaged, is missing and nothing else: each message is
+// compared with its checksum, which no other event's entry has
 // (TestADocumentIsWhatWasRecordedOrMissing). No file is written any more once it was
 // closed: an opening cuts off what lies beyond the position, and may be of events that
 // were never recorded, and begins a new segment after it. So whatever part of the
@@ -169,10 +169,9 @@ func (d *documents) append(next uint64, events []Applied) error {
 		if len(message) > mostDocument { // no event is: it would be read from the log
 			message = nil
 		}
-		d.ibuf = binary.BigEndian.AppendUint64(d.ibuf, seq)
 		d.ibuf = binary.BigEndian.AppendUint32(d.ibuf, uint32(d.size))
 		d.ibuf = binary.BigEndian.AppendUint32(d.ibuf, uint32(len(message)))
-		d.ibuf = binary.BigEndian.AppendUint64(d.ibuf, xxhash.Sum64(message))
+		d.ibuf = binary.BigEndian.AppendUint64(d.ibuf, documentSum(seq, message))
 		d.buf = append(d.buf, message...)
 		if d.size += len(message); len(d.buf) >= documentsBatch {
 			if err := d.flush(); err != nil {
@@ -181,6 +180,16 @@ func (d *documents) append(next uint64, events []Applied) error {
 		}
 	}
 	return d.flush()
+}
+
+// documentSum is the checksum of the event's message. The sequence is its seed, and
+// isn't kept beside it: bytes that slipped could then put one event's sequence
+// before another's offset, length and checksum.
+func documentSum(seq uint64, message []byte) uint64 {
+	var d xxhash.Digest
+	d.ResetWithSeed(seq)
+	d.Write(message)
+	return d.Sum64()
 }
 
 // flush hands to the operating system what is buffered.
@@ -288,15 +297,15 @@ func (d *documents) get(seq uint64) ([]byte, error) {
 	if _, err := s.index.ReadAt(entry[:], int64((seq-first)*entrySize)); err != nil {
 		return nil, err
 	}
-	offset, length := binary.BigEndian.Uint32(entry[8:]), binary.BigEndian.Uint32(entry[12:])
-	if binary.BigEndian.Uint64(entry[:]) != seq || length == 0 || length > mostDocument {
+	offset, length := binary.BigEndian.Uint32(entry[:]), binary.BigEndian.Uint32(entry[4:])
+	if length == 0 || length > mostDocument {
 		return nil, errLost
 	}
 	message := make([]byte, length)
 	if _, err := s.data.ReadAt(message, int64(offset)); err != nil {
 		return nil, err
 	}
-	if xxhash.Sum64(message) != binary.BigEndian.Uint64(entry[16:]) {
+	if documentSum(seq, message) != binary.BigEndian.Uint64(entry[8:]) {
 		return nil, errLost
 	}
 	return message, nil

@@ -262,20 +262,23 @@ func TestAProcessThatIsKilledLosesNoDocument(t *testing.T) {
 	}
 }
 
-// An entry says whose it is: one that stands in another's place stands for nothing.
+// An entry is of one event: what of it slipped into another's place, from whichever
+// of its bytes on, stands for nothing there.
 func TestAnEntryInAnothersPlaceIsMissing(t *testing.T) {
-	disk := vfs.NewMem()
-	s := onDisk(t, disk, 0)
-	all := bares(1, 9, "a")
-	require.NoError(t, s.Apply(all))
-	b, err := disk.UnsafeGetFileDataBuffer("models/g-000001/documents/00000000000000000001" + indexFile)
-	require.NoError(t, err)
-	copy(b[4*entrySize:], b[3*entrySize:4*entrySize])
-	require.Equal(t, 8, right(t, s, all))
-	_, ok, err := s.Document(5)
-	require.NoError(t, err)
-	require.False(t, ok)
-	require.NoError(t, s.Close())
+	for within := range entrySize {
+		disk := vfs.NewMem()
+		s := onDisk(t, disk, 0)
+		all := bares(1, 9, "a")
+		require.NoError(t, s.Apply(all))
+		b, err := disk.UnsafeGetFileDataBuffer("models/g-000001/documents/00000000000000000001" + indexFile)
+		require.NoError(t, err)
+		copy(b[4*entrySize+within:], b[3*entrySize+within:8*entrySize])
+		require.Less(t, right(t, s, all), 9)
+		_, ok, err := s.Document(6) // all of it came from the entry before
+		require.NoError(t, err)
+		require.False(t, ok)
+		require.NoError(t, s.Close())
+	}
 }
 
 // The writer, a replay, and a rebuild of any size keep the same documents, whose
