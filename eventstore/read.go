@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -210,6 +211,9 @@ func (r *reader) receive(ctx context.Context) (*nats.Msg, error) {
 		return m, nil
 	default:
 	}
+	// The connection delivers one by one, and would wake whoever waits for each: let
+	// it go on first.
+	runtime.Gosched()
 	for began := time.Now(); time.Since(began) < 2*patience; {
 		select {
 		case m := <-r.come:
