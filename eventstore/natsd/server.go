@@ -218,7 +218,7 @@ func (s *Server) Ledger() (*nats.Conn, error) {
 		return nil, fmt.Errorf("natsd: connect the ledger: %w", err)
 	}
 	nc, err := nats.Connect("",
-		nats.InProcessServer(s.ns),
+		nats.InProcessServer(inProcess{s.ns}),
 		nats.Name("ledger"),
 		nats.Nkey(own, s.own.Sign),
 		nats.MaxReconnects(-1),
