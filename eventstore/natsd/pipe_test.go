@@ -130,7 +130,7 @@ func TestAServerThatReadsNothingHoldsUpNobodyForEver(t *testing.T) {
 		require.Equal(t, piece+pipeBytes/piece*piece+piece, written)
 		require.NoError(t, p.SetWriteDeadline(time.Time{}))
 		go func() {
-			time.Sleep(time.Hour)
+			time.Sleep(time.Hour) // of the bubble: it takes none
 			_, _ = io.CopyN(io.Discard, server, piece)
 		}()
 		_, err := p.Write(make([]byte, piece)) // without a deadline it waits
